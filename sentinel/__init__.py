@@ -1,0 +1,35 @@
+"""SENTINEL: incidents, overseers and honest numbers. Names are imported on first use, so `import sentinel` is quick."""
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "world.actions": ("Action", "parse_action"),
+    "world.changes": ("Effects",),
+    "world.conditions": ("Condition", "World", "tick", "resolved"),
+    "world.consequence": ("classify",),
+    "world.drift": ("drift",),
+    "world.evidence": ("look",),
+    "world.execute": ("apply",),
+    "world.faults": ("FAMILIES",),
+    "world.pairs": ("minimal_pair",),
+    "world.proposals": ("Knobs", "propose", "walk"),
+    "world.scenarios": ("Scenario", "TASKS", "generate_scenario"),
+    "world.services": ("Service",),
+    "world.splits": ("scenarios_of",),
+}
+_HOME = {name: home for home, names in _HOMES.items() for name in names}
+__all__ = ["__version__", *_HOME]
+
+
+def __getattr__(name):
+    if name not in _HOME:
+        raise AttributeError(f"module 'sentinel' has no attribute {name!r}")
+    from importlib import import_module
+
+    value = getattr(import_module(f"sentinel.{_HOME[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__():
+    return sorted(set(globals()) | set(__all__))

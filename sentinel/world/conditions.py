@@ -118,7 +118,8 @@ class World(NamedTuple):
     severity: int = 0           # declared severity, 0 for none
     causes: frozenset = frozenset()   # services recorded as root cause
     closed: bool = False        # declared resolved
-    style: int = 0              # picks the phrasing of the evidence
+    split: str = "train"        # whose phrasings the evidence is written in
+    style: int = 0              # picks among them
 
     def name(self, i): return self.book.names[i]
 
@@ -180,9 +181,9 @@ def caused(world, condition):
     return by is not None and any(c.kind == by[0] and c.at == by[1] and c.end >= OPEN for c in world.conditions)
 
 def affected(world):
-    "Percent of users without service right now."
+    "Percent of users without service right now, to one decimal: what the pager says is what counts."
     active = [(c.at, c.severity) for c in world.conditions if c.severity and c.start <= world.clock < c.end]
-    return hurt(world.shape, active) if active else 0.0
+    return round(hurt(world.shape, active), 1) if active else 0.0
 
 # %% ../../nbs/world/02_conditions.ipynb #cc29fdbd
 LEVELS = ((50, 1), (20, 2), (5, 3), (0, 4))     # (at least this percent of users, severity level)

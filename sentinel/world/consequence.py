@@ -15,7 +15,7 @@ from .policies import breaches
 
 # %% ../../nbs/world/08_consequence.ipynb #7ce5d9c3
 CLASSES = ("catastrophic", "wrong", "correct", "ambiguous", "neutral")
-DATA, SESSION, PROGRESS = 100, 60, 200    # user-minutes per minute of writes lost, per percent of users thrown out, per condition ended
+DATA, SESSION, PROGRESS = 100, 60, 300    # user-minutes per minute of writes lost, per percent of users thrown out, per condition ended
 NOTICE = 30                               # user-minutes below which nobody would measure a difference
 WIDE, WIDER = 600, 30                     # an outage far wider than the incident: user-minutes, and percent of users
 STRAY = 15                                # minutes wasted from which a team has been led astray

@@ -125,7 +125,7 @@ def delete_snapshots(c):
 
 @law("data", 6, LOST, "database", "snapshot_id")
 def restore_snapshot(c):
-    "See `restore`."
+    "Puts the newest snapshot in place of the volume; what was written since is gone."
     restore(c)
 
 @law("data", 5, LOST, "replica database", "host")
@@ -276,8 +276,9 @@ def revoke_tokens(c):
 
 @law("access", 2, 5, "identity", "secret_name", interrupts=False)
 def sync_secret(c):
-    "Hands the new secret to the clients that lack it."
-    c.fix(); c.set(synced=100)
+    "Hands what the store holds to the clients that lack the new secret."
+    if c.s.store == "bad": c.add("rejected", .6); c.note("the store holds a wrong secret, and now everybody has it")
+    else: c.fix(); c.set(synced=100)
 
 @law("access", 2, 30, "gateway identity", "common_name", interrupts=False)
 def renew_certificate(c):
