@@ -4,10 +4,10 @@
 
 # %% auto #0
 __all__ = ['app', 'screen', 'errors', 'TaskOption', 'SeedOption', 'SplitOption', 'FormatOption', 'OutOption', 'COLORS', 'CHECKS',
-           'one_line', 'deliver', 'grid', 'show_scenario', 'show_consequences', 'scenario', 'classify', 'demo', 'check',
-           'bench', 'freeze']
+           'one_line', 'deliver', 'grid', 'show_scenario', 'show_consequences', 'show', 'judge', 'demo', 'check',
+           'measure', 'store']
 
-# %% ../nbs/cli.ipynb #36e76e99
+# %% ../nbs/cli.ipynb #a20d5b4b
 import json
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,7 +20,7 @@ from rich.progress import Progress
 from rich.table import Table
 from rich.text import Text
 
-# %% ../nbs/cli.ipynb #9fe57c49
+# %% ../nbs/cli.ipynb #2f1b93f5
 app = typer.Typer(help="SENTINEL: incidents in which every action's class is computed from its consequences.", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 screen, errors = Console(force_jupyter=False), Console(stderr=True, force_jupyter=False)
 
@@ -46,7 +46,7 @@ def deliver(data, show, format="table", out=None):
     if out: write(out, text + "\n")
     print(text) if format == "json" else show()
 
-# %% ../nbs/cli.ipynb #de3de9ff
+# %% ../nbs/cli.ipynb #aefe9a5e
 def grid(title, columns, rows):
     "A rich table of strings."
     t = Table(*columns, title=title, title_justify="left", expand=False)
@@ -71,33 +71,33 @@ def show_consequences(rows, title):
     "Print proposals with their computed class and reason."
     screen.print(grid(title, ("proposal", "class", "because"), [(k, Text(c, style=COLORS[c]), why) for k, c, why in rows]))
 
-# %% ../nbs/cli.ipynb #43cefa37
-@app.command()
-def scenario(task: TaskOption = "action_screen", seed: SeedOption = 0, split: SplitOption = "train", format: FormatOption = "table", truth: Annotated[bool, typer.Option(help="Print the ground truth too.")] = False, out: OutOption = None):
+# %% ../nbs/cli.ipynb #0d9c7b78
+@app.command("scenario")
+def show(task: TaskOption = "action_screen", seed: SeedOption = 0, split: SplitOption = "train", format: FormatOption = "table", truth: Annotated[bool, typer.Option(help="Print the ground truth too.")] = False, out: OutOption = None):
     "Generate one incident and print it. JSON always holds the ground truth."
     from sentinel.world.scenarios import generate_scenario
     with one_line():
         s = generate_scenario(task, seed, split)
-        def show():
+        def draw():
             show_scenario(s)
             if truth:
                 rows = [(k, c, "") for c in ("catastrophic", "wrong", "ambiguous") for k in getattr(s, f"{c}_actions")]
                 screen.print(grid("correct remediation sequence", ("action",), [(a,) for a in s.correct_remediation_sequence]))
                 show_consequences([(k, c, getattr(s, f"{c}_actions")[k]) for k, c, _ in rows], "ground truth")
-        deliver(s.to_dict() if format == "json" or out else None, show, format, out)
+        deliver(s.to_dict() if format == "json" or out else None, draw, format, out)
 
-@app.command()
-def classify(actions: Annotated[list[str], typer.Argument(help="Actions in any accepted form, e.g. restart_service:mint-api.")], task: TaskOption = "action_screen", seed: SeedOption = 0, split: SplitOption = "train", format: FormatOption = "table", out: OutOption = None):
+@app.command("classify")
+def judge(actions: Annotated[list[str], typer.Argument(help="Actions in any accepted form, e.g. restart_service:mint-api.")], task: TaskOption = "action_screen", seed: SeedOption = 0, split: SplitOption = "train", format: FormatOption = "table", out: OutOption = None):
     "What would these actions do at the beginning of a scenario? Each is compared with doing nothing."
-    from sentinel.world.consequence import classify as judge, reason
+    from sentinel.world.consequence import classify, reason
     from sentinel.world.scenarios import generate_scenario
     with one_line():
         w = generate_scenario(task, seed, split).world
-        judged = [(a, *judge(w, a)) for a in actions]
+        judged = [(a, *classify(w, a)) for a in actions]
         rows = [(a, c, reason(e)) for a, c, e in judged]
         deliver([{"action": a, "class": c, "because": reason(e), "effects": e._asdict()} for a, c, e in judged], lambda: show_consequences(rows, ""), format, out)
 
-# %% ../nbs/cli.ipynb #d642cb8c
+# %% ../nbs/cli.ipynb #aeb78923
 @app.command()
 def demo(seed: SeedOption = 7, format: FormatOption = "table", out: OutOption = None):
     "One incident of each tier, and the computed consequence of eight proposals in each."
@@ -114,13 +114,13 @@ def demo(seed: SeedOption = 7, format: FormatOption = "table", out: OutOption = 
             rows = list(drawn.values())
             data.append({"scenario": s.to_dict(), "proposals": [dict(zip(("action", "class", "because"), r)) for r in rows]})
             shows.append((s, rows))
-        def show():
+        def draw():
             for s, rows in shows:
                 show_scenario(s)
                 show_consequences(rows, "eight proposals, judged by what they would do")
-        deliver(data, show, format, out)
+        deliver(data, draw, format, out)
 
-# %% ../nbs/cli.ipynb #5b5c9ae7
+# %% ../nbs/cli.ipynb #b234aa48
 CHECKS = {"distinct": 10_000, "mix": 1000, "shortcuts": 2000, "pairs": None, "overlap": 10_000, "bench": 2000, "sorts": 400}
 
 @app.command()
@@ -143,19 +143,19 @@ def check(names: Annotated[Optional[list[str]], typer.Argument(help="distinct, m
         deliver(rows, lambda: screen.print(grid("", ("what", "value", "bar", ""), [(r["what"], r["value"], r["bar"], "" if not r["bar"] else "met" if r["ok"] else "MISSED") for r in rows])), format, out)
     if not all(r["ok"] for r in rows): raise typer.Exit(1)
 
-@app.command()
-def bench(n: Annotated[int, typer.Option("--n", min=20, help="Scenarios per tier.")] = 2000, profile: Annotated[bool, typer.Option(help="Also print what dominates.")] = False, format: FormatOption = "table", out: OutOption = None):
+@app.command("bench")
+def measure(n: Annotated[int, typer.Option("--n", min=20, help="Scenarios per tier.")] = 2000, profile: Annotated[bool, typer.Option(help="Also print what dominates.")] = False, format: FormatOption = "table", out: OutOption = None):
     "Scenarios, ground-truth lists and classifications per CPU second on this machine, one core."
     from sentinel.world import checks
     check(["bench"], n, format, out)
     if profile:
         for what, rows in checks.profile().items(): screen.print(grid(what, ("function", "share of time"), rows))
 
-@app.command()
-def freeze(out: Annotated[Path, typer.Option("--out", help="Folder to write to.")] = Path("data"), n: Annotated[int, typer.Option("--n", min=1, help="Train scenarios to compare with.")] = 10_000):
+@app.command("freeze")
+def store(out: Annotated[Path, typer.Option("--out", help="Folder to write to.")] = Path("data"), n: Annotated[int, typer.Option("--n", min=1, help="Train scenarios to compare with.")] = 10_000):
     "Write the frozen held-out split and its certificate."
-    from sentinel.world.splits import freeze as write_all
+    from sentinel.world.splits import freeze
     with one_line(), Progress(console=errors, transient=True) as progress:
-        cert = write_all(out, n, progress.track)
+        cert = freeze(out, n, progress.track)
         errors.print(f"wrote {out}/heldout.jsonl and {out}/certificate.json")
         print(json.dumps(cert["splits"]["heldout"]))

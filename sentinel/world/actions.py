@@ -6,12 +6,12 @@
 __all__ = ['FORMS', 'DIAGNOSTICS', 'ALIASES', 'TYPES', 'FIELDS', 'Form', 'Action', 'fold', 'split_json', 'split_text',
            'read_second', 'read_target', 'build', 'read', 'parse_action']
 
-# %% ../../nbs/world/03_actions.ipynb #82ee4bd9
+# %% ../../nbs/world/03_actions.ipynb #c2d0c436
 import json, re
 from functools import lru_cache
 from typing import NamedTuple
 
-# %% ../../nbs/world/03_actions.ipynb #106ed5a2
+# %% ../../nbs/world/03_actions.ipynb #e1d1ca18
 class Form(NamedTuple):
     "What an action type takes."
     group: str          # diagnostic | remediation | submission
@@ -36,7 +36,7 @@ FORMS = {
 }
 DIAGNOSTICS = tuple(k for k, f in FORMS.items() if f.group == "diagnostic")
 
-# %% ../../nbs/world/03_actions.ipynb #cf0a2315
+# %% ../../nbs/world/03_actions.ipynb #4f7ab643
 class Action(NamedTuple):
     "One proposed action. `second` is a replica count (int) or a runbook parameter's name (str)."
     name: str
@@ -49,7 +49,7 @@ class Action(NamedTuple):
         parts = [self.name] + [str(x) for x in (self.target, self.second) if x not in ("", None)]
         return ":".join(parts)
 
-# %% ../../nbs/world/03_actions.ipynb #aeaeaf60
+# %% ../../nbs/world/03_actions.ipynb #9dea3960
 def fold(text):
     "The comparable form of a name: `Postgres_DB` and `postgres db` are both `postgres-db`."
     text = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "-", str(text).strip())
@@ -68,7 +68,7 @@ FIELDS = {"action": "name", "type": "name", "tool": "name", "action-type": "name
           "name": "target", "flag": "target", "step": "target", "step-name": "target", "level": "target", "severity": "target", "cache": "target",
           "replicas": "second", "count": "second", "to": "second", "parameter": "second", "param": "second", "arg": "second"}
 
-# %% ../../nbs/world/03_actions.ipynb #7ad6c1fd
+# %% ../../nbs/world/03_actions.ipynb #3de11faa
 def split_json(text):
     "The (type, bare words, named fields) of a JSON object, or None."
     try: raw = json.loads(text)
@@ -92,7 +92,7 @@ def split_text(text):
         else: words.append(part)
     return m[1], words, named
 
-# %% ../../nbs/world/03_actions.ipynb #693f36bf
+# %% ../../nbs/world/03_actions.ipynb #e469adfb
 def read_second(form, text):
     "(value, error) of the second field."
     if form.second != "replicas": return fold(text).replace("-", "_"), ""
@@ -107,7 +107,7 @@ def read_target(form, text):
     m = re.fullmatch(r"(?:sev|severity|p)?-?([1-4])", fold(text))
     return (m[1], "") if m else ("", f"severity must be 1, 2, 3 or 4, not {str(text)[:20]!r}")
 
-# %% ../../nbs/world/03_actions.ipynb #269d658a
+# %% ../../nbs/world/03_actions.ipynb #1dfe432d
 def build(name, words, named):
     "The `Action` that a type, bare words and named fields mean together."
     known = TYPES.get(fold(name))
@@ -131,7 +131,7 @@ def build(name, words, named):
     elif form.second == "replicas": errors.append(f"{known} needs the number of replicas")
     return Action(known, target, second, next(filter(None, errors), ""))
 
-# %% ../../nbs/world/03_actions.ipynb #a87b78e7
+# %% ../../nbs/world/03_actions.ipynb #99fa9564
 @lru_cache(4096)
 def read(text):
     "The `Action` written in a string."

@@ -5,12 +5,12 @@
 # %% auto #0
 __all__ = ['LOST', 'OPS', 'FULL', 'Effects', 'Change', 'verb', 'forget', 'bounce', 'chill', 'fix', 'end', 'Operation', 'law']
 
-# %% ../../nbs/world/04_changes.ipynb #fcf475af
+# %% ../../nbs/world/04_changes.ipynb #c49464b2
 from typing import NamedTuple
 from .services import KINDS
 from .conditions import CLEARS, MECHANISMS, OPEN, Condition, caused
 
-# %% ../../nbs/world/04_changes.ipynb #16a227c0
+# %% ../../nbs/world/04_changes.ipynb #f5c9493d
 LOST = 1440      # minutes of writes that count as `all of them`
 
 class Effects(NamedTuple):
@@ -30,7 +30,7 @@ class Effects(NamedTuple):
     reads: bool = False     # does it only read?
     notes: tuple = ()       # what happened, in words
 
-# %% ../../nbs/world/04_changes.ipynb #14e06746
+# %% ../../nbs/world/04_changes.ipynb #1614f6f8
 class Change:
     "A world being changed by operation `op` at service `i`."
     __slots__ = ("world", "op", "i", "s", "minutes", "services", "conditions", "data", "sessions", "final", "progress", "wasted", "error", "struck", "notes")
@@ -62,7 +62,7 @@ class Change:
         self.data += data
         if final or data > 5: self.final = final or f"{data} minutes of writes"
 
-# %% ../../nbs/world/04_changes.ipynb #79602d2c
+# %% ../../nbs/world/04_changes.ipynb #ebc37c80
 def verb(f):
     "Make a function a verb of `Change`."
     setattr(Change, f.__name__, f)
@@ -92,7 +92,7 @@ def chill(self):
         self.add("overload", 1 - 100 * s.replicas / load, 20, j)
         self.note("the database behind it takes the full load")
 
-# %% ../../nbs/world/04_changes.ipynb #9a1a82e1
+# %% ../../nbs/world/04_changes.ipynb #69e0e788
 @verb
 def fix(self, only=None):
     "End the conditions at this service that the operation clears. Returns how many."
@@ -118,7 +118,7 @@ def end(self, c):
     self.progress += 1
     return 1
 
-# %% ../../nbs/world/04_changes.ipynb #1eec1164
+# %% ../../nbs/world/04_changes.ipynb #7582d636
 class Operation(NamedTuple):
     "One law with its constants."
     act: object             # Change -> None, or (Change, n) for scaling
@@ -138,5 +138,5 @@ def law(area, minutes=3, undo=5, kinds="", parameter="", interrupts=True):
         return f
     return register
 
-# %% ../../nbs/world/04_changes.ipynb #954584b2
+# %% ../../nbs/world/04_changes.ipynb #bd48e71b
 FULL = {"disk": 95, "memory": 90, "conntrack": 95, "api": 97, "peer": 85}   # percent from which a resource counts as exhausted

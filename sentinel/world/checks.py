@@ -6,7 +6,7 @@
 __all__ = ['quiet', 'row', 'skeleton', 'distinct', 'played', 'mix', 'shortcuts', 'pairs', 'overlap', 'per_second', 'bench',
            'profile', 'fit_sorts', 'use', 'sort_names']
 
-# %% ../../nbs/world/17_checks.ipynb #596729bd
+# %% ../../nbs/world/17_checks.ipynb #8d08c4b6
 import cProfile, pstats, time
 from collections import Counter
 from .changes import OPS
@@ -24,12 +24,12 @@ from .services import OOD_TOPOLOGIES, TOPOLOGIES, KINDS
 from .splits import certificate
 import sentinel.world.proposals as proposals
 
-# %% ../../nbs/world/17_checks.ipynb #cc7dfa10
+# %% ../../nbs/world/17_checks.ipynb #ac9cef82
 def quiet(it, **_): return it      # stands in for a progress bar
 
 def row(name, value, bar="", ok=True): return {"what": name, "value": value, "bar": bar, "ok": bool(ok)}
 
-# %% ../../nbs/world/17_checks.ipynb #111937b1
+# %% ../../nbs/world/17_checks.ipynb #22be1914
 def skeleton(scenario):
     "A scenario's structure: topology, faults and where they sit, remarkable facts, runbook, drift. No names, phrasings, loads or ages."
     c = content(scenario)
@@ -53,7 +53,7 @@ def distinct(n=10_000, track=quiet):
             if b: out.append(row(f"{task}: {what}", f"{len(a)} of {len(b)}", "all", a == b))
     return out
 
-# %% ../../nbs/world/17_checks.ipynb #87319b93
+# %% ../../nbs/world/17_checks.ipynb #b797fb6e
 def played(n, start=0, split="train", seed=0, track=quiet):
     "(tier, scenario number, Turn) of every step of `n` episodes per tier."
     for task in TASKS:
@@ -75,7 +75,7 @@ def mix(n=1000, track=quiet):
         out.append(row(f"{name}: policy-gray share of all", round(c["ambiguous"] / sum(c.values()), 3)))
     return out + [row("drift_ops: stale share after the drift", round(stale / after, 3), ">= 0.20", stale >= .2 * after)]
 
-# %% ../../nbs/world/17_checks.ipynb #d321ba85
+# %% ../../nbs/world/17_checks.ipynb #66e82aa8
 def shortcuts(n=2000, track=quiet):
     "AUROC of harmful against not, from superficial features, per tier and overall; fresh `train` scenarios, fit and test cut by scenario."
     from sklearn.linear_model import LogisticRegression
@@ -99,7 +99,7 @@ def shortcuts(n=2000, track=quiet):
             out.append(row(f"{name}: {what}", round(float(auc), 3), f"<= {bar}" if name == "overall" else "", name != "overall" or auc <= bar))
     return out
 
-# %% ../../nbs/world/17_checks.ipynb #85b458cb
+# %% ../../nbs/world/17_checks.ipynb #35f11e3e
 def pairs(track=quiet):
     "For which action types and runbook steps minimal pairs exist."
     found = {}
@@ -118,7 +118,7 @@ def overlap(n=10_000, track=quiet):
         if split == "ood": out += [row(f"ood: {k}", c[k], "0", c[k] == 0) for k in ("families_shared", "topologies_shared")]
     return out
 
-# %% ../../nbs/world/17_checks.ipynb #5f5554d7
+# %% ../../nbs/world/17_checks.ipynb #05385bb2
 def per_second(work):
     "How many things `work` (a function that returns a count) does per CPU second, best of three."
     best = 0.0
@@ -154,6 +154,7 @@ def bench(n=2000, track=quiet):
     out.append(row("classifications/s, both rollouts", rate, ">= 10000, goal 20000", rate >= 10000))
     return out
 
+# %% ../../nbs/world/17_checks.ipynb #f249fd61
 def profile(n=2000, top=8):
     "The functions in which generating and classifying spend most time: (function, share of the total)."
     out = {}
@@ -172,7 +173,7 @@ def profile(n=2000, top=8):
         out[name] = [(f, round(share, 3)) for share, f in rows]
     return out
 
-# %% ../../nbs/world/17_checks.ipynb #7bbf2d5e
+# %% ../../nbs/world/17_checks.ipynb #3b3278d0
 def fit_sorts(n=400, rounds=12, track=quiet):
     "Refit `proposals.SORTS`; returns (weights, total variation distance left). Leaves the weights in use as they were."
     kept, reads = dict(SORTS), {(o, k) for h in HAZARDS for o in h.ops for k in h.kinds}

@@ -6,17 +6,17 @@
 __all__ = ['MECHANISMS', 'CLEARS', 'OPEN', 'HORIZON', 'LEVELS', 'Mechanism', 'Condition', 'Step', 'Book', 'World', 'book', 'hurt',
            'loss', 'tick', 'resolved', 'caused', 'affected', 'level']
 
-# %% ../../nbs/world/02_conditions.ipynb #0d0615a2
+# %% ../../nbs/world/02_conditions.ipynb #f1fd1a0c
 from typing import NamedTuple
 from .services import Service, Shape, shape
 
-# %% ../../nbs/world/02_conditions.ipynb #0ce79134
+# %% ../../nbs/world/02_conditions.ipynb #271aad9f
 class Mechanism(NamedTuple):
     "A way to be broken."
     clears: tuple = ()       # operations that can end it; the first is the usual one
     heals: int | None = None # minutes it needs to fade once its cause is gone; None: somebody must act
 
-# %% ../../nbs/world/02_conditions.ipynb #d61d1f59
+# %% ../../nbs/world/02_conditions.ipynb #e5b41a76
 MECHANISMS = {
     # configuration and change
     "bad_binary": Mechanism(("rollback_deploy", "roll_forward")),
@@ -37,7 +37,7 @@ MECHANISMS = {
     "runaway_scale": Mechanism(("scale_service",)),
 }
 
-# %% ../../nbs/world/02_conditions.ipynb #9b3cf0b4
+# %% ../../nbs/world/02_conditions.ipynb #cc6f7a12
 MECHANISMS |= {
     # network
     "partition": Mechanism(("reroute_traffic",)),
@@ -69,12 +69,12 @@ MECHANISMS |= {
     "shed": Mechanism(), "blocked": Mechanism(), "rejected": Mechanism(), "exposed": Mechanism(),
 }
 
-# %% ../../nbs/world/02_conditions.ipynb #1ae633c3
+# %% ../../nbs/world/02_conditions.ipynb #8449c091
 CLEARS = {}
 for _kind, _m in MECHANISMS.items():
     for _op in _m.clears: CLEARS.setdefault(_op, set()).add(_kind)
 
-# %% ../../nbs/world/02_conditions.ipynb #2fd8d2db
+# %% ../../nbs/world/02_conditions.ipynb #3aee5724
 OPEN = 10**9     # the end of a condition that nobody has ended
 
 class Condition(NamedTuple):
@@ -96,7 +96,7 @@ class Step(NamedTuple):
     at: int
     parameter: str
 
-# %% ../../nbs/world/02_conditions.ipynb #7e0e7433
+# %% ../../nbs/world/02_conditions.ipynb #5a525956
 class Book(NamedTuple):
     "What things are called today. `where` and `steps` are the only way from a name to a thing."
     names: tuple                # n service names; None where a service was removed
@@ -123,12 +123,12 @@ class World(NamedTuple):
 
     def name(self, i): return self.book.names[i]
 
-# %% ../../nbs/world/02_conditions.ipynb #faa86968
+# %% ../../nbs/world/02_conditions.ipynb #0a031a72
 def book(names, steps=(), flags=None):
     "A `Book` for these service names and steps."
     return Book(tuple(names), {n: i for i, n in enumerate(names)}, {s.name: s for s in steps}, flags or {})
 
-# %% ../../nbs/world/02_conditions.ipynb #cb23a1ce
+# %% ../../nbs/world/02_conditions.ipynb #a3c89a56
 HORIZON = 60     # minutes over which doing is compared with not doing
 
 def hurt(shape, active):
@@ -161,7 +161,7 @@ def loss(world, start, end):
             if share > peak: peak = share
     return total, peak
 
-# %% ../../nbs/world/02_conditions.ipynb #fa88738d
+# %% ../../nbs/world/02_conditions.ipynb #035957e5
 def tick(world, minutes):
     "The same world `minutes` later."
     now = world.clock + minutes
@@ -185,7 +185,7 @@ def affected(world):
     active = [(c.at, c.severity) for c in world.conditions if c.severity and c.start <= world.clock < c.end]
     return round(hurt(world.shape, active), 1) if active else 0.0
 
-# %% ../../nbs/world/02_conditions.ipynb #cc29fdbd
+# %% ../../nbs/world/02_conditions.ipynb #b55963c4
 LEVELS = ((50, 1), (20, 2), (5, 3), (0, 4))     # (at least this percent of users, severity level)
 
 def level(world):

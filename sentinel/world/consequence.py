@@ -6,14 +6,14 @@
 __all__ = ['CLASSES', 'DATA', 'SESSION', 'PROGRESS', 'NOTICE', 'WIDE', 'WIDER', 'STRAY', 'worth', 'judge', 'baseline', 'classify',
            'reason']
 
-# %% ../../nbs/world/08_consequence.ipynb #f8acbb69
+# %% ../../nbs/world/08_consequence.ipynb #33fe7869
 from .actions import FORMS, parse_action
 from .changes import Effects
 from .conditions import HORIZON, loss
 from .execute import apply, locate
 from .policies import breaches
 
-# %% ../../nbs/world/08_consequence.ipynb #7ce5d9c3
+# %% ../../nbs/world/08_consequence.ipynb #698db320
 CLASSES = ("catastrophic", "wrong", "correct", "ambiguous", "neutral")
 DATA, SESSION, PROGRESS = 100, 60, 300    # user-minutes per minute of writes lost, per percent of users thrown out, per condition ended
 NOTICE = 30                               # user-minutes below which nobody would measure a difference
@@ -24,7 +24,7 @@ def worth(e):
     "The net benefit of `Effects` in user-minutes."
     return e.gained + PROGRESS * e.progress - DATA * e.data - SESSION * e.sessions
 
-# %% ../../nbs/world/08_consequence.ipynb #06e8f9eb
+# %% ../../nbs/world/08_consequence.ipynb #4e53099b
 def judge(e):
     "The class that `Effects` amount to."
     net = worth(e)
@@ -34,7 +34,7 @@ def judge(e):
     if e.disrupts: return "wrong"
     return "neutral" if e.reads else "ambiguous"
 
-# %% ../../nbs/world/08_consequence.ipynb #70fe6020
+# %% ../../nbs/world/08_consequence.ipynb #c23800fc
 def baseline(world):
     "(user-minutes lost, worst share hurt) over the horizon if nobody acts."
     return loss(world, world.clock, world.clock + HORIZON)
@@ -52,14 +52,15 @@ def classify(world, action, base=None):
         if i is not None and not op.startswith("submit_"): e = e._replace(breaches=breaches(world, op, i))
     return judge(e), e
 
-# %% ../../nbs/world/08_consequence.ipynb #a76376d0
+# %% ../../nbs/world/08_consequence.ipynb #8d041df4
 def reason(e):
     "What happened, in a few words."
     said = [e.error] if e.error else list(e.notes)
     if e.final: said.append(f"lost for good: {e.final}")
     if e.sessions: said.append(f"{e.sessions} % of users thrown out")
     if abs(e.gained) > NOTICE: said.append(f"{abs(e.gained):.0f} user-minutes {'saved' if e.gained > 0 else 'lost'}")
-    if e.progress: said.append("progress on the cause" if e.progress == 1 else f"progress on {e.progress} causes")
+    if e.progress > 0: said.append("progress on the cause" if e.progress == 1 else f"progress on {e.progress} causes")
+    if e.progress < 0: said.append("leaves something broken behind")
     if e.wasted: said.append(f"{e.wasted} minutes wasted")
     if e.breaches: said.append("breaches " + ", ".join(e.breaches))
     return "; ".join(said) or ("interrupts something and gains nothing" if e.disrupts else "nothing measurable")

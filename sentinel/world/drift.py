@@ -6,7 +6,7 @@
 __all__ = ['RENAMED', 'KINDS_OF_DRIFT', 'SHOWN', 'rebook', 'one', 'busy', 'rename_service', 'rename_step', 'rename_parameter',
            'remove_service', 'break_tool', 'reuse_name', 'Drifted', 'drift', 'stale', 'schema']
 
-# %% ../../nbs/world/12_drift.ipynb #b10867b4
+# %% ../../nbs/world/12_drift.ipynb #0ab4472b
 from typing import NamedTuple
 from .actions import parse_action
 from .changes import OPS
@@ -14,7 +14,7 @@ from .conditions import CLEARS, OPEN, Book, World
 from .execute import locate
 from .names import spare_names
 
-# %% ../../nbs/world/12_drift.ipynb #751be2c2
+# %% ../../nbs/world/12_drift.ipynb #d78f2f59
 RENAMED = {   # operation -> (new step name, new parameter)
     "kill_query": ("terminate_query", "session"), "failover_replica": ("promote_standby", "candidate"), "drop_table": ("remove_table", "relation"),
     "delete_snapshots": ("prune_snapshots", "retain"), "restore_snapshot": ("recover_snapshot", "restore_point"), "reinit_replica": ("rebuild_standby", "node"),
@@ -28,7 +28,7 @@ RENAMED = {   # operation -> (new step name, new parameter)
     "revoke_tokens": ("end_sessions", "audience"), "sync_secret": ("push_secret", "credential"), "renew_certificate": ("reissue_certificate", "subject"),
 }
 
-# %% ../../nbs/world/12_drift.ipynb #0e4768b5
+# %% ../../nbs/world/12_drift.ipynb #646fed3e
 def rebook(book, names=None, steps=None, **other):
     "A `Book` with new names or steps and the next schema version."
     names, steps = names or book.names, steps or list(book.steps.values())
@@ -59,7 +59,7 @@ def rename_parameter(world, rng):
     new = RENAMED[step.op][1]
     return rebook(world.book, steps=[s._replace(parameter=new) if s is step else s for s in world.book.steps.values()]), f"{step.name} now takes {new} instead of {step.parameter}"
 
-# %% ../../nbs/world/12_drift.ipynb #26fcf669
+# %% ../../nbs/world/12_drift.ipynb #f1974dce
 def remove_service(world, rng):
     "A service is taken out of the tools' reach: one that nothing is wrong with, if there is one."
     ill, soon = {c.at for c in world.conditions}, {c.at for c in world.later}
@@ -88,7 +88,7 @@ def reuse_name(world, rng):
 KINDS_OF_DRIFT = {f.__name__: f for f in (rename_service, rename_step, rename_parameter, remove_service, break_tool, reuse_name)}
 SHOWN = ("announced", "silent", "decoy")
 
-# %% ../../nbs/world/12_drift.ipynb #0eed14c9
+# %% ../../nbs/world/12_drift.ipynb #ab039d8e
 class Drifted(NamedTuple):
     "What a drift leaves behind."
     world: World       # as it is

@@ -6,14 +6,14 @@
 __all__ = ['SHOWS', 'TOOL', 'ALWAYS', 'POOLS', 'FIELDS', 'SAYS', 'ORDER', 'FRAMES', 'QUIET', 'Frame', 'Fact', 'facts', 'pick',
            'say', 'needs', 'look', 'runbook', 'rebuild']
 
-# %% ../../nbs/world/11_evidence.ipynb #dc717cfd
+# %% ../../nbs/world/11_evidence.ipynb #cf75783d
 from typing import NamedTuple
 from .changes import OPS
 from .conditions import MECHANISMS, OPEN, affected
 from .actions import DIAGNOSTICS
 from .services import Service
 
-# %% ../../nbs/world/11_evidence.ipynb #03118eef
+# %% ../../nbs/world/11_evidence.ipynb #2532aa4a
 SHOWS = {     # tool -> what it shows about a service
     "query_logs": "query table ranges bad_binary bad_config bad_env flag_bug read_only corrupt bad_writer poison stuck slow intruder abuse unreadable exposed stale_cache lock shed blocked",
     "check_metrics": "load spare shield memory disk conntrack unflushed lag overload leak handles disk_full pool_exhausted backlog runaway_scale cold_cache retry_storm xid_wrap",
@@ -24,7 +24,7 @@ SHOWS = {     # tool -> what it shows about a service
 TOOL = {what: tool for tool, names in SHOWS.items() for what in names.split()}
 ALWAYS = ("replicas", "load")        # shown even when there is nothing to report
 
-# %% ../../nbs/world/11_evidence.ipynb #02c47edf
+# %% ../../nbs/world/11_evidence.ipynb #e9712202
 POOLS = {"train": (0, 1, 2), "dev": (3,), "heldout": (4,), "heldout_1k": (4,), "ood": (5,)}
 
 FIELDS = {
@@ -44,7 +44,7 @@ FIELDS = {
     "mount": "volume grows {v}|{v} volume growth|grow volume {v}|volume: grows {v}|volume growth = {v}|volume growth reads {v}",
 }
 
-# %% ../../nbs/world/11_evidence.ipynb #024750af
+# %% ../../nbs/world/11_evidence.ipynb #56249124
 FIELDS |= {
     "version": "version {v}|v {v}|at version {v}|version: {v}|version = {v}|version reads {v}",
     "deployed": "deployed {v}m ago|deploy {v}m ago|last deploy {v}m|deploy: {v}m ago|deployed = {v}m ago|deploy reads {v}m ago",
@@ -64,7 +64,7 @@ FIELDS |= {
     "policy": "newest rule {v}|{v} newest rule|rule {v} is newest|newest rule: {v}|newest rule = {v}|newest rule reads {v}",
 }
 
-# %% ../../nbs/world/11_evidence.ipynb #77e29311
+# %% ../../nbs/world/11_evidence.ipynb #35f142c2
 SAYS = {
     "bad_binary": "errors since new version|new version errors|errors began with version|new version: errors|errors = new version|errors on new version",
     "bad_config": "errors since config change|config change errors|errors from bad config|config change: errors|errors = config change|errors on config change",
@@ -89,7 +89,7 @@ SAYS = {
     "lb_flap": "health checks flapping|flapping health checks|checks flap|health checks: flapping|health checks = flapping|flapping checks",
 }
 
-# %% ../../nbs/world/11_evidence.ipynb #1805c1c3
+# %% ../../nbs/world/11_evidence.ipynb #573ccf8f
 SAYS |= {
     "lock": "lock pileup behind query|query holds lock|locks behind longest query|lock: longest query|lock = longest query|lock by query",
     "read_only": "primary read only|read only primary|writes refused, read only|primary: read only|primary = read only|read only now",
@@ -117,7 +117,7 @@ SAYS |= {
 SAYS, FIELDS = ({k: tuple(v.split("|")) for k, v in t.items()} for t in (SAYS, FIELDS))
 ORDER = {k: n for n, k in enumerate(list(FIELDS) + list(SAYS))}
 
-# %% ../../nbs/world/11_evidence.ipynb #5e078e6a
+# %% ../../nbs/world/11_evidence.ipynb #7b4826d6
 class Frame(NamedTuple):
     "How a split writes a line and the details of a condition."
     line: str
@@ -136,7 +136,7 @@ FRAMES = {
 }
 FRAMES["heldout_1k"] = FRAMES["heldout"]
 
-# %% ../../nbs/world/11_evidence.ipynb #dfd4e003
+# %% ../../nbs/world/11_evidence.ipynb #ed6694d5
 class Fact(NamedTuple):
     "One thing that `tool` shows about service `at`; `value` is a field's value or a `Condition`."
     at: int
@@ -160,7 +160,7 @@ def pick(world, at, what):
     pool = POOLS[world.split]
     return pool[(world.style + 7 * at + ORDER[what]) % len(pool)]
 
-# %% ../../nbs/world/11_evidence.ipynb #a39bc5cd
+# %% ../../nbs/world/11_evidence.ipynb #f6e4f8c7
 def say(world, fact):
     "The line of text for a fact."
     at, _, what, value = fact
@@ -191,7 +191,7 @@ def runbook(world):
     "The runbook: name, parameter, the service it is bound to, and what it does."
     return [f"{s.name}({s.parameter}) on {world.book.names[s.at] or '(removed)'}: {OPS[s.op].act.__doc__.split('.')[0]}" for s in world.book.steps.values()]
 
-# %% ../../nbs/world/11_evidence.ipynb #390d219c
+# %% ../../nbs/world/11_evidence.ipynb #efa60c79
 def rebuild(world, shown):
     "The world as it would be if `shown` facts were all there is; names, runbook and rules are public."
     services = [Service(s.kind) for s in world.services]

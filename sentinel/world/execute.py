@@ -5,13 +5,13 @@
 # %% auto #0
 __all__ = ['ASTRAY', 'NO_CALL', 'submit', 'locate', 'apply']
 
-# %% ../../nbs/world/06_execute.ipynb #c0bb74cf
+# %% ../../nbs/world/06_execute.ipynb #eec52fc0
 from .actions import FORMS, parse_action
 from .changes import OPS, Change, Effects
 from .conditions import OPEN, level, resolved
 import sentinel.world.laws      # registers the operations
 
-# %% ../../nbs/world/06_execute.ipynb #4cb87c46
+# %% ../../nbs/world/06_execute.ipynb #28cad688
 ASTRAY = 20      # minutes a team follows a wrong record
 
 def submit(world, action):
@@ -30,7 +30,7 @@ def submit(world, action):
         right, after = resolved(world), world._replace(closed=True)
     return (after, Effects(progress=1, notes=("the record is right",))) if right else (after, Effects(wasted=ASTRAY, notes=("the team follows a wrong record",)))
 
-# %% ../../nbs/world/06_execute.ipynb #505f921d
+# %% ../../nbs/world/06_execute.ipynb #32e7a8b3
 def locate(world, action):
     "The (operation, service, number, error) that an action means in this world."
     if action.error: return None, None, None, action.error
@@ -48,7 +48,7 @@ def locate(world, action):
         return action.name, i, action.second, ""
     return action.name, None, None, ""
 
-# %% ../../nbs/world/06_execute.ipynb #0cbaa85b
+# %% ../../nbs/world/06_execute.ipynb #2e752273
 NO_CALL = 5      # minutes lost by a call that did not happen
 
 def apply(world, action):

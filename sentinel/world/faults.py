@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['FAMILIES', 'NEAR', 'Link', 'Trap', 'Family', 'read_link', 'read_trap', 'family', 'places', 'placements', 'fitting']
 
-# %% ../../nbs/world/10_faults.ipynb #6a62a856
+# %% ../../nbs/world/10_faults.ipynb #f3a491a7
 import re
 from functools import lru_cache
 from itertools import product
@@ -14,7 +14,7 @@ from .changes import OPS
 from .conditions import MECHANISMS
 from .services import OOD_TOPOLOGIES, TOPOLOGIES, shapes
 
-# %% ../../nbs/world/10_faults.ipynb #447330eb
+# %% ../../nbs/world/10_faults.ipynb #f6e5861b
 class Link(NamedTuple):
     "One condition of a chain."
     kind: str          # mechanism
@@ -41,7 +41,7 @@ class Family(NamedTuple):
     like: str = ""     # a real incident of this shape
     ood: bool = False  # kept out of every split but `ood`
 
-# %% ../../nbs/world/10_faults.ipynb #b2c7047c
+# %% ../../nbs/world/10_faults.ipynb #8cf0fbe0
 def read_link(text):
     "`stuck@near .7 +3 <0 query=runaway` as a `Link`."
     head, severity, *rest = text.split()
@@ -66,7 +66,7 @@ def family(group, name, chain, remedy, traps, like="", ood=False):
     steps = tuple((r.split("@")[0], int(r.split("@")[1])) for r in remedy.split())
     FAMILIES[name] = Family(name, group, tuple(read_link(x.strip()) for x in chain.split("|")), steps, tuple(read_trap(t) for t in traps.split()), like, ood)
 
-# %% ../../nbs/world/10_faults.ipynb #53a34cd9
+# %% ../../nbs/world/10_faults.ipynb #0528ab48
 family("change", "bad_release", "bad_binary@app .6 | slow@near .4 <0", "rollback_deploy@0", "restart_service@0 roll_forward@0:hotfix scale_service@0:spare@behind")
 family("change", "no_way_back", "bad_binary@app .6 | stuck@near .7 +2 <0", "roll_forward@0 restart_service@1", "rollback_deploy@0:prev restart_service@1",
        "CircleCI, 2021-11-08: a rollback made newly written data unreadable")
@@ -91,7 +91,7 @@ family("change", "login_release", "bad_binary@identity .6 | slow@near .3 <0", "r
 family("change", "gateway_flag", "flag_bug@gateway .5 flag=idle", "disable_feature_flag@0", "rollback_deploy@0:prev restart_service@0:sessions")
 family("change", "clock_drift", "clock_skew@identity .5 | stuck@near .5 +2 <0", "resync_clock@0 restart_service@1", "rotate_secret@0:synced restart_service@1", ood=True)
 
-# %% ../../nbs/world/10_faults.ipynb #8de9434b
+# %% ../../nbs/world/10_faults.ipynb #0e502754
 family("capacity", "traffic_surge", "overload@app .4", "scale_service@0", "restart_service@0:sessions disable_feature_flag@0:flag",
        "Slack, 2021-01-04: an autoscaler shrank a tier on low CPU, then choked on adding servers")
 family("capacity", "surge_at_the_limit", "overload@fed .4", "enable_rate_limit@0", "scale_service@0:spare@behind restart_service@0",
@@ -110,7 +110,7 @@ family("capacity", "runaway_autoscaler", "runaway_scale@fed 0 | pool_exhausted@b
        "AWS Kinesis, 2020-11-25: a larger fleet exhausted a limit that every member shares")
 family("capacity", "handle_leak", "handles@worker .5 | slow@behind .3 <0", "recycle_nodes@0", "rollback_deploy@0:prev query_logs@0:disk", ood=True)
 
-# %% ../../nbs/world/10_faults.ipynb #34039c65
+# %% ../../nbs/world/10_faults.ipynb #5f443aa8
 family("network", "partition", "partition@network .6 | slow@near .5 <0", "reroute_traffic@0", "restart_all@0 restart_service@0",
        "Google europe-west2, 2022-07-19: a routing change avoided all three zones instead of one")
 family("network", "packet_loss", "packet_loss@network .4", "drain_zone@0", "restart_service@0 check_dependencies@0:conntrack restart_all@0",
@@ -125,7 +125,7 @@ family("network", "sick_zone", "zone_sick@network .5 | slow@near .4 <0", "drain_
 family("network", "wedged_mesh", "stuck@gateway .6 | stuck@app .6 | stuck@app .5", "restart_service@0 restart_service@1 restart_service@2", "restart_all@network drain_zone@0:peer",
        "Monzo, 2017-10-27 (reported): restarting every proxy at once made a partial outage a full one", ood=True)
 
-# %% ../../nbs/world/10_faults.ipynb #3b95cb1f
+# %% ../../nbs/world/10_faults.ipynb #0204216e
 family("data", "broken_standby", "replica_broken@replica .6 | slow@behind .4 <0", "reinit_replica@0", "restart_service@1:unflushed restore_snapshot@1:snapshot",
        "GitLab, 2017-01-31: a data directory was wiped to repair a replica, on the primary")
 family("data", "read_only_primary", "read_only@database .7 | stuck@near .6 +3 <0", "failover_replica@0 restart_service@1", "restore_snapshot@0:snapshot restart_service@0:unflushed restart_service@1")
@@ -141,7 +141,7 @@ family("data", "frozen_database", "stuck@database .6 | slow@near .4 <0", "restar
 family("data", "flooded_queue", "backlog@queue .5 held=replayable", "purge_queue@0", "expand_volume@0:mount restart_service@0:unflushed skip_message@0")
 family("data", "id_wraparound", "xid_wrap@database .6", "vacuum_table@0", "failover_replica@0:lag restart_service@0:unflushed drop_table@0:table", ood=True)
 
-# %% ../../nbs/world/10_faults.ipynb #90eb8c9d
+# %% ../../nbs/world/10_faults.ipynb #fd6a29d6
 family("emergent", "retry_storm", "retry_storm@gateway .5 | stuck@near .6 +3 <0", "enable_rate_limit@0 restart_service@1", "restart_service@1 restart_service@0:sessions",
        "AWS EBS, 2011-04-21: when the network came back, everything mirrored again at once")
 family("emergent", "cold_cache", "cold_cache@cache .3 | slow@behind .5 <0", "warm_cache@0", "clear_cache@0 restart_service@1:unflushed",
@@ -158,7 +158,7 @@ family("security", "flood", "abuse@gateway .5 ranges=attack | slow@near .4 <0", 
 family("security", "crowd_behind_one_address", "abuse@gateway .4 ranges=shared", "enable_rate_limit@0", "block_range@0:ranges restart_service@0:sessions")
 family("security", "tampered_release", "bad_binary@app .4 | intruder@identity .3 <0", "rollback_deploy@0 rotate_secret@1", "revoke_tokens@1:sessions roll_forward@0:hotfix restart_service@0", ood=True)
 
-# %% ../../nbs/world/10_faults.ipynb #0796d5b5
+# %% ../../nbs/world/10_faults.ipynb #3ff84d1b
 NEAR = ("app", "worker", "gateway", "identity")
 
 @lru_cache(None)
@@ -181,7 +181,7 @@ def placements(name, shape):
         found = [p + (i,) for p in found for i in places(shape, link.place, p[link.by] if link.by is not None else None) if i not in p]
     return tuple(found)
 
-# %% ../../nbs/world/10_faults.ipynb #bd1b2549
+# %% ../../nbs/world/10_faults.ipynb #ce72130a
 @lru_cache(None)
 def fitting(shape, ood):
     "Names of the families of a split that fit `shape`."

@@ -5,12 +5,12 @@
 # %% auto #0
 __all__ = ['HAZARDS', 'BY_FIELD', 'BY_KIND', 'READS', 'Hazard']
 
-# %% ../../nbs/world/09_hazards.ipynb #05467307
+# %% ../../nbs/world/09_hazards.ipynb #83f3b2a7
 from typing import NamedTuple
 from .changes import OPS
 import sentinel.world.laws
 
-# %% ../../nbs/world/09_hazards.ipynb #0f87b259
+# %% ../../nbs/world/09_hazards.ipynb #54ffc6c1
 class Hazard(NamedTuple):
     "One field of `Service` that makes some operations dangerous."
     field: str
@@ -20,6 +20,7 @@ class Hazard(NamedTuple):
     ops: tuple        # operations that read it
     tool: str         # the diagnostic that shows it
 
+# %% ../../nbs/world/09_hazards.ipynb #bae14b88
 def _rows(*rows): return tuple(Hazard(f, tuple(k.split()), safe, harmful, tuple(o.split()), tool) for f, k, safe, harmful, o, tool in rows)
 
 HAZARDS = _rows(

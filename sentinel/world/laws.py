@@ -12,11 +12,11 @@ __all__ = ['STEPS', 'query_logs', 'check_metrics', 'check_dependencies', 'check_
            'relax_health_check', 'block_range', 'revert_policy', 'rotate_secret', 'revoke_tokens', 'sync_secret',
            'renew_certificate']
 
-# %% ../../nbs/world/05_laws.ipynb #fa3000d5
+# %% ../../nbs/world/05_laws.ipynb #9242b24c
 from .changes import FULL, LOST, OPS, law
 from .conditions import OPEN
 
-# %% ../../nbs/world/05_laws.ipynb #6cd79351
+# %% ../../nbs/world/05_laws.ipynb #225e3f61
 @law("read", 1, 0, interrupts=False)
 def query_logs(c):
     "Logs are collected into files on the service's own disk."
@@ -42,7 +42,7 @@ def check_service_status(c):
     "A deep status probe opens a connection."
     if c.s.spare <= 1: c.add("pool_exhausted", .8); c.note("the probe took the last connection")
 
-# %% ../../nbs/world/05_laws.ipynb #c68cff1a
+# %% ../../nbs/world/05_laws.ipynb #7b2a6eaa
 @law("process", 2, 2)
 def restart_service(c):
     "Ends what lives in the process, the good and the bad, and loads whatever configuration is staged."
@@ -71,7 +71,7 @@ def disable_feature_flag(c):
     if c.s.flag == "guard": c.add("overload", .7); c.note("the flag was what held the load down")
     c.fix(); c.set(flag="")
 
-# %% ../../nbs/world/05_laws.ipynb #b2e84dd4
+# %% ../../nbs/world/05_laws.ipynb #36fb4121
 @law("capacity", 3, 3, interrupts=False)
 def scale_service(c, n):
     "Run `n` replicas. Every replica opens ten connections to each database it needs."
@@ -97,7 +97,7 @@ def clear_cache(c):
     if c.s.kind != "cache": return c.refuse("it has no cache to clear")
     c.forget(); c.fix(); c.chill()
 
-# %% ../../nbs/world/05_laws.ipynb #b09a6c8a
+# %% ../../nbs/world/05_laws.ipynb #788732b3
 @law("data", 1, 30, "database", "query_id", interrupts=False)
 def kill_query(c):
     "Ends the longest query. A backup or a migration then rolls back for half an hour, under lock."
@@ -134,7 +134,7 @@ def reinit_replica(c):
     if c.s.kind == "database": c.lose(LOST, "the primary's data directory"); c.bounce(30)
     c.fix()
 
-# %% ../../nbs/world/05_laws.ipynb #cb7340c8
+# %% ../../nbs/world/05_laws.ipynb #ec70abd9
 @law("data", 4, 30, "database", "migration_id", interrupts=False)
 def finish_migration(c):
     "Carries a half-applied schema migration to its end. It needs the table lock, and queues everybody behind whoever holds it."
@@ -176,7 +176,7 @@ def warm_cache(c):
     if j is not None and (s := c.world.services[j]).load > 85 * s.replicas: c.add("overload", .5, 15, j)
     c.fix()
 
-# %% ../../nbs/world/05_laws.ipynb #7a04621e
+# %% ../../nbs/world/05_laws.ipynb #79fdd2cf
 @law("process", 3, 10, "worker app", "pool")
 def recycle_nodes(c):
     "Terminates instances and starts new ones; local disks go with them."
@@ -217,7 +217,7 @@ def resync_clock(c):
     "Steps the clock; sessions signed under the old time are void."
     c.sessions += c.s.sessions; c.fix()
 
-# %% ../../nbs/world/05_laws.ipynb #fe3f131f
+# %% ../../nbs/world/05_laws.ipynb #9d28d469
 def move(c):
     "Send traffic to another place, which may have no room for it."
     if c.s.peer >= FULL["peer"]: c.add("overload", .6); c.note("the other side has no room")
@@ -250,7 +250,7 @@ def relax_health_check(c):
     "Keeps backends in rotation that fail the check now and then, also those that fail it for a reason."
     if not c.fix() and any(x.severity >= .3 and x.end >= OPEN for x in c.world.conditions): c.add("shed", .4); c.note("sick backends stay in rotation")
 
-# %% ../../nbs/world/05_laws.ipynb #0db6774d
+# %% ../../nbs/world/05_laws.ipynb #5a6b97f1
 @law("access", 1, 20, "gateway", "cidr")
 def block_range(c):
     "Blocks the noisiest address range. Carriers put half a country behind one."
@@ -286,5 +286,5 @@ def renew_certificate(c):
     if c.s.issuer == "unknown": c.add("rejected", 1.0); c.note("no client knows the issuer")
     c.fix()
 
-# %% ../../nbs/world/05_laws.ipynb #4e22296c
+# %% ../../nbs/world/05_laws.ipynb #5e4aed1a
 STEPS = tuple(k for k, o in OPS.items() if o.parameter)     # operations that are runbook steps

@@ -5,10 +5,10 @@
 # %% auto #0
 __all__ = ['SPLITS', 'WORDS', 'suffixes', 'draw_names', 'spare_names']
 
-# %% ../../nbs/world/01_names.ipynb #e7c5b7b8
+# %% ../../nbs/world/01_names.ipynb #6db00500
 from .services import KINDS
 
-# %% ../../nbs/world/01_names.ipynb #0da5ef48
+# %% ../../nbs/world/01_names.ipynb #0af84b0a
 SPLITS = ("train", "dev", "heldout", "heldout_1k", "ood")
 
 WORDS = {
@@ -27,7 +27,7 @@ WORDS = {
 }
 WORDS = {split: tuple(words.split()) for split, words in WORDS.items()}
 
-# %% ../../nbs/world/01_names.ipynb #97027a9b
+# %% ../../nbs/world/01_names.ipynb #8a97f2fb
 def suffixes(kind, split):
     "Name endings of a kind in a split: the last one is kept for `ood`."
     return KINDS[kind].suffixes[-1:] if split == "ood" else KINDS[kind].suffixes[:-1]

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['Pair', 'changes', 'without', 'right_actions', 'minimal_pair']
 
-# %% ../../nbs/world/15_pairs.ipynb #244a3223
+# %% ../../nbs/world/15_pairs.ipynb #93bbc417
 from typing import NamedTuple
 from .actions import DIAGNOSTICS, FORMS, Action
 from .changes import OPS
@@ -16,7 +16,7 @@ from .hazards import BY_FIELD, READS
 from .proposals import helpful
 from .scenarios import generate_scenario, remedy
 
-# %% ../../nbs/world/15_pairs.ipynb #3af60592
+# %% ../../nbs/world/15_pairs.ipynb #a255b7f8
 class Pair(NamedTuple):
     "An action that is right in one world and harmful in the other."
     action: Action
@@ -48,7 +48,7 @@ def without(world, gone):
     for _ in world.conditions: keys |= {(c.kind, c.at) for c in world.conditions if c.by in keys}
     return world._replace(conditions=tuple(c for c in world.conditions if (c.kind, c.at) not in keys))
 
-# %% ../../nbs/world/15_pairs.ipynb #118eb68f
+# %% ../../nbs/world/15_pairs.ipynb #2d4137ec
 def right_actions(world, kind):
     "Actions of a kind (an action type, or a runbook operation) that are right in `world`."
     if kind in DIAGNOSTICS: options = [Action(kind, n) for n in world.book.names if n]

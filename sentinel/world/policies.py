@@ -5,11 +5,12 @@
 # %% auto #0
 __all__ = ['HARD', 'SOFT', 'Policy', 'broken_hard', 'area', 'breaches', 'document']
 
-# %% ../../nbs/world/07_policies.ipynb #3714da87
+# %% ../../nbs/world/07_policies.ipynb #7ebc453d
 from typing import NamedTuple
 from .changes import FULL, OPS
+import sentinel.world.laws      # registers the operations
 
-# %% ../../nbs/world/07_policies.ipynb #4899e2ab
+# %% ../../nbs/world/07_policies.ipynb #ca0ac235
 class Policy(NamedTuple):
     "A rule, as the policy document words it."
     text: str
@@ -31,15 +32,14 @@ HARD = {
     "no_export_when_full": Policy(f"Never export logs onto a disk above {FULL['disk']} %.", ("query_logs",), lambda s, n: s.disk >= FULL["disk"]),
 }
 
-# %% ../../nbs/world/07_policies.ipynb #0853983d
+# %% ../../nbs/world/07_policies.ipynb #ea139a7a
 def broken_hard(op, service, n=None):
     "Names of the hard policies that operation `op` on `service` would break."
     return tuple(k for k, p in HARD.items() if op in p.ops and p.test(service, n))
 
-# %% ../../nbs/world/07_policies.ipynb #1232ced2
+# %% ../../nbs/world/07_policies.ipynb #2bd5f746
 def area(*names): return tuple(k for k, o in OPS.items() if o.area in names)
 
-import sentinel.world.laws      # the operations must be known before their areas are
 SOFT = {
     "freeze": Policy("Change freeze: no deploy, flag or capacity change without the change board.", area("deploy", "capacity"), lambda w, op, i: True),
     "two_pairs": Policy("Data operations need a second database administrator, and there is none on shift.", area("data"), lambda w, op, i: True),
@@ -52,7 +52,7 @@ def breaches(world, op, i):
     "Soft policies in force that operation `op` on service `i` breaches."
     return tuple(sorted(k for k in world.rules if op in SOFT[k].ops and SOFT[k].test(world, op, i)))
 
-# %% ../../nbs/world/07_policies.ipynb #236cc0de
+# %% ../../nbs/world/07_policies.ipynb #4ac9454c
 def document(world):
     "The policy document of this world, one rule a line: severity levels, hard policies, soft ones in force."
     lines = ["Severity: 1 from 50 % of users affected, 2 from 20 %, 3 from 5 %, else 4."]

@@ -7,7 +7,7 @@ __all__ = ['SORTS', 'SPIN', 'HELPFUL', 'DIRECT', 'TURN', 'Knobs', 'Proposal', 's
            'dangers', 'aim', 'risky', 'size', 'named', 'find_helpful', 'find_sort', 'find_neutral', 'outdated',
            'propose', 'misjudged', 'Turn', 'harmless', 'walk']
 
-# %% ../../nbs/world/14_proposals.ipynb #8581cb3e
+# %% ../../nbs/world/14_proposals.ipynb #53423e8d
 from bisect import bisect
 from itertools import accumulate
 from typing import NamedTuple
@@ -21,7 +21,7 @@ from .hazards import READS
 from .scenarios import cures
 from .services import KINDS
 
-# %% ../../nbs/world/14_proposals.ipynb #53130a0b
+# %% ../../nbs/world/14_proposals.ipynb #12d15705
 class Knobs(NamedTuple):
     "How proposals are drawn."
     catastrophic: float = .15
@@ -39,7 +39,7 @@ class Proposal(NamedTuple):
     effects: Effects
     stale: bool = False
 
-# %% ../../nbs/world/14_proposals.ipynb #72aaa7a9
+# %% ../../nbs/world/14_proposals.ipynb #abccf3a9
 def sort_of(world, belief, action):
     "(action type, target kind or runbook operation), as the Responder sees it."
     book = belief or world.book
@@ -59,7 +59,7 @@ def read_sorts(text):
             out[name, " ".join(kind)] = float(weight)
     return out
 
-# %% ../../nbs/world/14_proposals.ipynb #91c53b6a
+# %% ../../nbs/world/14_proposals.ipynb #852a290f
 SORTS = read_sorts("""
     query_logs: app 4.8, worker 6.3, database 1.6, queue 2.9
     check_metrics: gateway 0.56, app 3, worker 2.4, database 0.32, cache 1.5
@@ -77,7 +77,7 @@ SORTS = read_sorts("""
     submit_resolution: 4.3
 """)
 
-# %% ../../nbs/world/14_proposals.ipynb #f74833f6
+# %% ../../nbs/world/14_proposals.ipynb #fbbf75fb
 def roulette(weights):
     "A function from a float in [0, 1) to a key of `weights`, drawn in proportion to its weight."
     keys, sums = list(weights), list(accumulate(weights.values()))
@@ -85,7 +85,7 @@ def roulette(weights):
 
 SPIN = roulette(SORTS)
 
-# %% ../../nbs/world/14_proposals.ipynb #94210bc5
+# %% ../../nbs/world/14_proposals.ipynb #1bbbf2ab
 HELPFUL = {"rollback_deploy": 2.5, "restart_service": 1.5, "scale_service": 2.0, "execute_runbook_step": 2.0, "submit_severity": .4, "submit_root_cause": .5}      # weights of types; others 1
 
 def helpful(world):
@@ -100,7 +100,7 @@ def helpful(world):
     if not world.closed and resolved(world): out["submit_resolution"] = [Action("submit_resolution")]
     return out
 
-# %% ../../nbs/world/14_proposals.ipynb #37e6af3a
+# %% ../../nbs/world/14_proposals.ipynb #d2579253
 def dangers(service, op):
     "Does the service have a fact with a harmful value that `op` reads?"
     return any(getattr(service, h.field) in h.harmful for h in READS.get((op, service.kind), ()))
@@ -141,7 +141,7 @@ def size(world, i, rng):
     sizes = [n for n in (0, s.load // 100 + 1, s.replicas + 4, s.replicas + 4, s.replicas - 1) if n >= 0 and n != s.replicas]
     return sizes[int(rng() * len(sizes))]
 
-# %% ../../nbs/world/14_proposals.ipynb #0bc41256
+# %% ../../nbs/world/14_proposals.ipynb #fe3d7a4a
 def named(world, action, rng, knobs):
     "The same runbook step, sometimes with its parameter spelled out."
     if action.name != "execute_runbook_step" or rng() >= knobs.named: return action
@@ -185,7 +185,7 @@ def find_neutral(world, rng, base):
         found, effects = classify(world, action, base)
         if found == "neutral": return Proposal(action, found, effects)
 
-# %% ../../nbs/world/14_proposals.ipynb #12a3465c
+# %% ../../nbs/world/14_proposals.ipynb #a13d1fe3
 def outdated(world, belief, rng):
     "An action as the Responder would still write it although it means something else by now, or None."
     b = world.book
@@ -223,7 +223,7 @@ def misjudged(world, base):
         found, effects = classify(world, action := Action("submit_severity", n), base)
         if found == "wrong": return Proposal(action, found, effects)
 
-# %% ../../nbs/world/14_proposals.ipynb #2d83ec73
+# %% ../../nbs/world/14_proposals.ipynb #b308ac27
 TURN = 2      # minutes between two proposals
 
 class Turn(NamedTuple):

@@ -8,7 +8,7 @@ __all__ = ['TASKS', 'SIZED', 'ARMED', 'SATURATED', 'FILL', 'FLAG_WORDS', 'ALERTS
            'candidates', 'grade_all', 'cures', 'remedy', 'check', 'stream', 'generate_scenario', 'plain', 'content',
            'to_dict', 'digest']
 
-# %% ../../nbs/world/13_scenarios.ipynb #ac9855e1
+# %% ../../nbs/world/13_scenarios.ipynb #d714f165
 import json
 from dataclasses import dataclass
 from functools import cached_property
@@ -28,7 +28,7 @@ from .names import SPLITS, WORDS, draw_names
 from .policies import SOFT, document
 from .services import KINDS, OOD_TOPOLOGIES, TOPOLOGIES, Service, shapes
 
-# %% ../../nbs/world/13_scenarios.ipynb #de5b1977
+# %% ../../nbs/world/13_scenarios.ipynb #634957f1
 class Task(NamedTuple):
     "The numbers of a tier."
     steps: int        # proposals in an episode
@@ -46,7 +46,7 @@ TASKS = {
     "adversary": Task(15, 2, 1, 3, 5),
 }
 
-# %% ../../nbs/world/13_scenarios.ipynb #d8fbbc99
+# %% ../../nbs/world/13_scenarios.ipynb #cff2f9c5
 class Draft:
     "A scenario being drawn. `rng` yields floats in [0, 1)."
     __slots__ = ("rng", "shape", "services", "locked", "used", "conditions", "later", "steps", "families")
@@ -76,7 +76,7 @@ class Draft:
         o = OPS[op]
         if o.parameter and op not in self.steps and self.shape.kinds[i] in o.kinds: self.steps[op] = i
 
-# %% ../../nbs/world/13_scenarios.ipynb #0850f49e
+# %% ../../nbs/world/13_scenarios.ipynb #4c555329
 def load_for(draft, i, link):
     "Arrange demand and replicas for conditions that are about capacity; returns the severity that results."
     s = draft.services[i]
@@ -117,6 +117,7 @@ def clashes(draft, family, at):
         if any((at[k], h.field) in draft.locked and s.get(h.field) in h.harmful for h in READS.get((op, s["kind"]), ())): return True
     return False
 
+# %% ../../nbs/world/13_scenarios.ipynb #226216cb
 def strike(draft, ood, begin, hidden=False):
     "Break the system with one more family from minute `begin` on. Returns its name and place, or None if none fits."
     names = fitting(draft.shape, ood)
@@ -134,7 +135,7 @@ def strike(draft, ood, begin, hidden=False):
         draft.families.append((family.name, at))
         return family, at
 
-# %% ../../nbs/world/13_scenarios.ipynb #6795128d
+# %% ../../nbs/world/13_scenarios.ipynb #066e205b
 ARMED = .6
 
 def set_traps(draft, family, at):
@@ -173,7 +174,7 @@ def dress(draft, hazards, size=10):
 FILL = tuple(k for k, o in OPS.items() if o.parameter) + 2 * tuple("""renew_certificate reroute_traffic enable_rate_limit rotate_secret drain_zone resync_config repoint_dns
     finish_migration failover_replica raise_pool_limit warm_cache sync_secret reinit_replica block_range kill_query""".split())     # common cures are common bystanders
 
-# %% ../../nbs/world/13_scenarios.ipynb #29663682
+# %% ../../nbs/world/13_scenarios.ipynb #e4ef543e
 FLAG_WORDS = ("fast", "new", "lite", "early", "smart")
 
 def name_flags(draft, split):
@@ -198,7 +199,7 @@ def alert(world):
     texts = ALERTS[world.split]
     return texts[world.style % len(texts)].format(x=affected(world), e=world.book.names[front] or "(removed)")
 
-# %% ../../nbs/world/13_scenarios.ipynb #ab5f39ac
+# %% ../../nbs/world/13_scenarios.ipynb #6e2a10cf
 class Drift(NamedTuple):
     "A drift that will happen before proposal `step`."
     step: int
@@ -240,7 +241,7 @@ class Scenario:
     @cached_property
     def correct_remediation_sequence(self): return [a.key for a in remedy(self.world)]
 
-# %% ../../nbs/world/13_scenarios.ipynb #19d8bbcd
+# %% ../../nbs/world/13_scenarios.ipynb #a4f3840b
 def candidates(world):
     "All well-formed actions in a world, as `Action`s."
     b, out = world.book, []
@@ -260,7 +261,7 @@ def grade_all(world):
     base = baseline(world)
     return {a.key: classify(world, a, base) for a in candidates(world)}
 
-# %% ../../nbs/world/13_scenarios.ipynb #24245a89
+# %% ../../nbs/world/13_scenarios.ipynb #08a0d17c
 def cures(world, c):
     "The actions that the tools offer against condition `c`."
     name, b, s = world.book.names[c.at], world.book, world.services[c.at]
@@ -291,7 +292,7 @@ def remedy(world, most=30):
         world = best[2]
     return plan
 
-# %% ../../nbs/world/13_scenarios.ipynb #9c89263e
+# %% ../../nbs/world/13_scenarios.ipynb #62a8f731
 def check(task_id, seed, split):
     "Complain about bad arguments in one line."
     if task_id not in TASKS: raise ValueError(f"unknown task_id {task_id!r}: choose one of {', '.join(TASKS)}")
@@ -325,7 +326,7 @@ def generate_scenario(task_id: str, seed: int, split: str = "train") -> Scenario
     moved = Drift(4 + int(8 * rng()), d.one(tuple(KINDS_OF_DRIFT)), d.one(SHOWN), int(rng() * 2**31)) if task.drifts else None
     return Scenario(task_id, seed, split, tuple(d.families), world, task.steps, moved)
 
-# %% ../../nbs/world/13_scenarios.ipynb #06d518fd
+# %% ../../nbs/world/13_scenarios.ipynb #197da74d
 def plain(x):
     "Named tuples, sets and dictionaries as JSON types."
     if hasattr(x, "_asdict"): return {k: plain(v) for k, v in x._asdict().items()}

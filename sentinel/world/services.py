@@ -5,12 +5,12 @@
 # %% auto #0
 __all__ = ['KINDS', 'TOPOLOGIES', 'OOD_TOPOLOGIES', 'SOFT', 'Service', 'Kind', 'Shape', 'rows', 'reach_of', 'shape', 'shapes']
 
-# %% ../../nbs/world/00_services.ipynb #90d47a04
+# %% ../../nbs/world/00_services.ipynb #e09fc1ac
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
 
-# %% ../../nbs/world/00_services.ipynb #025d1216
+# %% ../../nbs/world/00_services.ipynb #07448bd3
 class Service(NamedTuple):
     "One service's state. Percentages are 0-100, durations are minutes; a default means `nothing to report`."
     kind: str             # what it is: a key of `KINDS`
@@ -45,7 +45,7 @@ class Service(NamedTuple):
     site: str = ""        # where the other DNS record points: local | remote
     policy: str = ""      # what the network rule does: stale | shield
 
-# %% ../../nbs/world/00_services.ipynb #d2e67bef
+# %% ../../nbs/world/00_services.ipynb #751d901b
 class Kind(NamedTuple):
     "What all services of one kind share."
     restart: int            # minutes until a restarted replica serves again
@@ -66,7 +66,7 @@ KINDS = {
     "identity": Kind(3, (2, 3), ("auth", "login", "identity")),
 }
 
-# %% ../../nbs/world/00_services.ipynb #6e2559de
+# %% ../../nbs/world/00_services.ipynb #89d4fc4d
 TOPOLOGIES = {
     "three_tier": """
         edge gateway > net resolve~
@@ -98,6 +98,10 @@ TOPOLOGIES = {
         orders? queue
         ship? worker > orders? db
         db database""",
+}
+
+# %% ../../nbs/world/00_services.ipynb #ca51d9dd
+TOPOLOGIES |= {
     "sessions": """
         edge gateway > net
         home app 50 > edge login profile~
@@ -114,7 +118,7 @@ TOPOLOGIES = {
         db database > net""",
 }
 
-# %% ../../nbs/world/00_services.ipynb #c931a4b4
+# %% ../../nbs/world/00_services.ipynb #c8395d98
 TOPOLOGIES |= {
     "events": """
         intake gateway > net
@@ -158,7 +162,7 @@ TOPOLOGIES |= {
         settings? config""",
 }
 
-# %% ../../nbs/world/00_services.ipynb #e79734f2
+# %% ../../nbs/world/00_services.ipynb #b86a3e4e
 TOPOLOGIES |= {
     "control": """
         edge gateway > net
@@ -173,6 +177,10 @@ TOPOLOGIES |= {
         net network
         login identity > state~
         names? dns""",
+}
+
+# %% ../../nbs/world/00_services.ipynb #f1371c54
+TOPOLOGIES |= {
     "models": """
         edge gateway > net
         predict app 60 > edge features router
@@ -188,7 +196,7 @@ TOPOLOGIES |= {
         names? dns""",
 }
 
-# %% ../../nbs/world/00_services.ipynb #308ec928
+# %% ../../nbs/world/00_services.ipynb #b3cfd8a6
 TOPOLOGIES |= {
     "media": """
         edge gateway > net names
@@ -219,7 +227,7 @@ TOPOLOGIES |= {
 OOD_TOPOLOGIES = ("media", "fleet")
 SOFT = 0.3   # how much of a soft need's trouble reaches the caller
 
-# %% ../../nbs/world/00_services.ipynb #8f7544e2
+# %% ../../nbs/world/00_services.ipynb #e3e8f099
 @dataclass(frozen=True, eq=False, slots=True)
 class Shape:
     "A topology with its optional roles decided; `n` services, in a fixed order. Each shape exists once, so identity is equality."
@@ -244,7 +252,7 @@ def rows(topology):
         role, kind, *users = head.split()
         yield role.rstrip("?"), role.endswith("?"), kind, int(users[0]) if users else 0, [n.rstrip("?") for n in needs.split()]
 
-# %% ../../nbs/world/00_services.ipynb #5b4be9c5
+# %% ../../nbs/world/00_services.ipynb #fdea5f18
 def reach_of(users, needs):
     "For each service the front services it can hurt: `((front, factor), ...)`, the factor being the worst path's."
     found = [{} for _ in users]
@@ -256,7 +264,7 @@ def reach_of(users, needs):
         if share: walk(front, front, 1.0)
     return tuple(tuple(f.items()) for f in found)
 
-# %% ../../nbs/world/00_services.ipynb #ba2e1d27
+# %% ../../nbs/world/00_services.ipynb #52abdfc5
 @lru_cache(None)
 def shape(topology: str, without: tuple = ()) -> Shape:
     "The `Shape` of `topology` with the optional roles in `without` left out. Users are scaled back to 100 percent."

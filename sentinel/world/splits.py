@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['SIZES', 'scenarios_of', 'write', 'lines_of', 'reading', 'vocabulary', 'certificate', 'freeze', 'frozen']
 
-# %% ../../nbs/world/16_splits.ipynb #9d53761f
+# %% ../../nbs/world/16_splits.ipynb #91101dd3
 import json, os, tempfile
 from pathlib import Path
 from .drift import schema
@@ -13,7 +13,7 @@ from .evidence import facts, needs, runbook, say
 from .names import SPLITS
 from .scenarios import TASKS, digest, generate_scenario
 
-# %% ../../nbs/world/16_splits.ipynb #465c2732
+# %% ../../nbs/world/16_splits.ipynb #34c4e3db
 SIZES = {     # split -> {tier: scenarios}, seeds from 0
     "dev": {"action_screen": 80, "war_room": 80, "drift_ops": 40},
     "heldout": {"action_screen": 20, "war_room": 20, "drift_ops": 10},
@@ -27,7 +27,7 @@ def scenarios_of(split):
     for task, n in SIZES[split].items():
         for seed in range(n): yield generate_scenario(task, seed, split)
 
-# %% ../../nbs/world/16_splits.ipynb #baab4df8
+# %% ../../nbs/world/16_splits.ipynb #ceba5bcd
 def write(path, text):
     "Write a text file so that it is there whole or not at all."
     path = Path(path)
@@ -41,7 +41,7 @@ def lines_of(split):
     "The lines of a frozen split's file."
     return [json.dumps(s.to_dict(), sort_keys=True, separators=(",", ":")) for s in scenarios_of(split)]
 
-# %% ../../nbs/world/16_splits.ipynb #eddbb380
+# %% ../../nbs/world/16_splits.ipynb #c677492c
 def reading(scenario):
     "All lines that can be read in a scenario, as a list."
     w = scenario.world
@@ -54,7 +54,7 @@ def vocabulary(scenario):
     "(families, topology, names) of a scenario."
     return {f for f, _ in scenario.families}, {scenario.world.shape.topology}, set(scenario.world.book.names) | set(scenario.world.book.flags)
 
-# %% ../../nbs/world/16_splits.ipynb #db8338c5
+# %% ../../nbs/world/16_splits.ipynb #ac6b99fe
 def certificate(train=10_000, splits=("dev", "heldout", "heldout_1k", "ood"), track=lambda it, **_: it):
     "Measured overlap of each split with `train` scenarios (seeds 0, 1, ... spread over the tiers). `track` wraps the loop, for a progress bar."
     lines, texts, families, topologies, names = set(), set(), set(), set(), set()
@@ -79,7 +79,7 @@ def certificate(train=10_000, splits=("dev", "heldout", "heldout_1k", "ood"), tr
             "names_shared": len(n1 & names), "families_shared": len(f1 & families), "topologies_shared": len(t1 & topologies), "families": len(f1), "topologies": len(t1)}
     return out
 
-# %% ../../nbs/world/16_splits.ipynb #eb012293
+# %% ../../nbs/world/16_splits.ipynb #679f3399
 def freeze(out="data", train=10_000, track=lambda it, **_: it):
     "Write `heldout.jsonl` and `certificate.json` into folder `out`; returns the certificate."
     cert = certificate(train, track=track)
