@@ -49,7 +49,8 @@ def deliver(data, show, format="table", out=None):
 # %% ../nbs/cli.ipynb #aefe9a5e
 def grid(title, columns, rows):
     "A rich table of strings."
-    t = Table(*columns, title=title, title_justify="left", expand=False)
+    t = Table(title=title, title_justify="left")
+    for c in columns: t.add_column(c, overflow="fold")
     for r in rows: t.add_row(*(x if isinstance(x, Text) else escape(str(x)) for x in r))
     return t
 

@@ -81,7 +81,7 @@ def pages(prepared, out, repo):
             file.write_bytes(data)
             return file.name
         title, about = title_of(nb)
-        body = links(page(nb, save))
+        body = links(page(nb, save)).replace("(../figures/", "(figures/")
         target.write_text(f"# {title}\n\n*{about}*\n\n<small>[notebook]({repo}/blob/main/nbs/{rel})</small>\n\n{body}\n", encoding="utf-8")
         nav.append((title, target.relative_to(out).as_posix()))
     return nav
@@ -128,6 +128,7 @@ def build(root="."):
     proc_nbs(n_workers=0, force=True)
     shutil.rmtree(out, ignore_errors=True)
     nav = pages(root / "_proc", out, cfg["git_url"])
+    shutil.copytree(root / "figures", out / "figures", dirs_exist_ok=True)
     (out / "site.css").write_text(CSS)
     (root / "zensical.toml").write_text(config(cfg, nav))
     subprocess.run([sys.executable, "-m", "zensical", "build", "--clean", "-f", str(root / "zensical.toml")], cwd=root, check=True)
@@ -138,7 +139,7 @@ def readme(root="."):
     nb = json.loads((Path(root) / "nbs" / "index.ipynb").read_text())
     hidden = lambda c: c["cell_type"] == "code" and "#| hide" in text(c["source"])
     cells = [c for c in nb["cells"] if not hidden(c)]
-    md = "<!-- written from nbs/index.ipynb by `python -m sentinel.site readme` -->\n\n" + page({"cells": cells}, None) + "\n"
+    md = "<!-- written from nbs/index.ipynb by `python -m sentinel.site readme` -->\n\n" + page({"cells": cells}, None).replace("(../figures/", "(figures/") + "\n"
     (Path(root) / "README.md").write_text(md, encoding="utf-8")
     return md
 

@@ -15,7 +15,7 @@ BIN = Path(sys.executable).parent
 
 def copy(to):
     "A copy of the sources, to run nbdev in without touching the checkout."
-    for name in ("nbs", "sentinel", "data"):
+    for name in ("nbs", "sentinel", "data", "figures"):
         shutil.copytree(ROOT / name, to / name, ignore=shutil.ignore_patterns("__pycache__", ".hypothesis"))
     for name in ("settings.ini", "pyproject.toml", "README.md"):
         shutil.copy(ROOT / name, to / name)

@@ -63,7 +63,7 @@ def rollback_deploy(c):
     if c.s.prev == "incompatible":
         c.add("unreadable", 1.0)
         return c.lose(30, "the older version cannot read what the newer one wrote")
-    c.fix(); c.bounce(2)
+    c.fix(); c.bounce(2); c.set(version=c.s.version - 1, deployed=0)
 
 @law("deploy", 1, 1, interrupts=False)
 def disable_feature_flag(c):
@@ -196,7 +196,7 @@ def roll_forward(c):
     "Deploys a forward fix; an untested one is a new bug."
     if c.s.hotfix == "untested": c.add("bad_binary", .9); c.note("the untested fix breaks more")
     else: c.fix()
-    c.bounce(1)
+    c.bounce(1); c.set(version=c.s.version + 1, deployed=0)
 
 @law("deploy", 2, 5, "config app worker gateway", "revision")
 def resync_config(c):

@@ -185,12 +185,14 @@ def find_neutral(world, rng, base):
         found, effects = classify(world, action, base)
         if found == "neutral": return Proposal(action, found, effects)
 
-# %% ../../nbs/world/14_proposals.ipynb #a13d1fe3
-def outdated(world, belief, rng):
+# %% ../../nbs/world/14_proposals.ipynb #f4003b34
+def outdated(world, belief, rng, named=Knobs().named):
     "An action as the Responder would still write it although it means something else by now, or None."
     b = world.book
-    steps = [s for n, s in belief.steps.items() if b.steps.get(n) != s]
-    if steps: return Action("execute_runbook_step", steps[0].name, steps[0].parameter)
+    for step in belief.steps.values():
+        if b.steps.get(step.name) == step: continue
+        spelled = step.name in b.steps or rng() < named      # an old parameter shows only where it is spelled out
+        return Action("execute_runbook_step", step.name, step.parameter if spelled else None)
     then, tools = world._replace(book=belief), b.broken - belief.broken
     gone = [i for n, i in belief.where.items() if b.where.get(n) != i]
     for _ in range(60):
@@ -206,7 +208,7 @@ def propose(world, rng, knobs=Knobs(), belief=None):
     base, wrong = baseline(world), knobs.wrong
     if world.rules and rng() < knobs.gray and (found := find_helpful(world, "ambiguous", rng, knobs, base)): return found
     if belief is not None:
-        action = outdated(world, belief, rng) if rng() < knobs.stale else None
+        action = outdated(world, belief, rng, knobs.named) if rng() < knobs.stale else None
         if action is not None and stale(world, belief, action): return Proposal(action, *classify(world, action, base), True)
         if action is None: wrong = max(.02, wrong - knobs.stale)
     label = roulette({"catastrophic": knobs.catastrophic, "wrong": wrong, "correct": knobs.correct, "neutral": knobs.neutral})(rng())
