@@ -34,6 +34,9 @@ OutOption = Annotated[Optional[Path], typer.Option("--out", help="Write JSON to 
 def one_line():
     "Turn an expected error into one line and exit code 2."
     try: yield
+    except ImportError as e:
+        errors.print(f"sentinel: {e.name} is not installed: pip install 'openenv-sentinel[audit]'", style="red", markup=False, soft_wrap=True)
+        raise typer.Exit(2)
     except (ValueError, OSError) as e:
         errors.print(f"sentinel: {e}", style="red", markup=False, soft_wrap=True)
         raise typer.Exit(2)
@@ -133,6 +136,7 @@ def check(names: Annotated[Optional[list[str]], typer.Argument(help="distinct, m
         names = names or [k for k in CHECKS if k not in ("sorts", "bench")]
         for name in names:
             if name not in CHECKS: raise ValueError(f"unknown check {name!r}: choose from {', '.join(CHECKS)}")
+        if "shortcuts" in names: import sklearn      # complain before the work, not after it
         rows = []
         with Progress(console=errors, transient=True) as progress:
             for name in names:
