@@ -9,7 +9,6 @@ __all__ = ['FIELDS', 'FULL_FIELDS', 'BARS', 'FOUND', 'kind_of', 'readings', 'aur
 from .decisions import items_of, trajectory
 from .grader import HARMFUL
 from .prompts import user_prompt
-from ..world.evidence import facts
 from ..world.scenarios import generate_scenario
 from ..world.splits import SIZES
 
@@ -54,10 +53,10 @@ def readings(items, fields):
 def auroc(fit_texts, fit_truth, texts, truth):
     "AUROC of a linear bag-of-words model: fitted on the first texts, tested on the others."
     from sklearn.feature_extraction.text import CountVectorizer
-    from sklearn.linear_model import SGDClassifier
+    from sklearn.linear_model import LogisticRegression
     from sklearn.metrics import roc_auc_score
     from sklearn.pipeline import make_pipeline
-    model = make_pipeline(CountVectorizer(token_pattern=r"[A-Za-z0-9_%]+", min_df=5 if len(fit_texts) > 2000 else 1, binary=True), SGDClassifier(loss="log_loss", alpha=1e-4, random_state=0, max_iter=30))
+    model = make_pipeline(CountVectorizer(token_pattern=r"[A-Za-z0-9_%]+", min_df=5 if len(fit_texts) > 2000 else 1, binary=True), LogisticRegression(solver="liblinear", C=.1))
     return float(roc_auc_score(truth, model.fit(fit_texts, fit_truth).decision_function(texts)))
 
 def audit(n=5000, split="heldout_1k", preview="none", track=lambda it, **_: it):
