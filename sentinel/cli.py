@@ -4,11 +4,11 @@
 
 # %% auto #0
 __all__ = ['app', 'screen', 'errors', 'TaskOption', 'SeedOption', 'SplitOption', 'FormatOption', 'OutOption', 'COLORS', 'CHECKS',
-           'one_line', 'deliver', 'grid', 'show_scenario', 'show_consequences', 'show', 'judge', 'demo', 'check',
-           'measure', 'store']
+           'one_line', 'check_output', 'deliver', 'grid', 'show_scenario', 'show_consequences', 'show', 'judge', 'demo',
+           'print_rows', 'check', 'measure', 'store']
 
-# %% ../nbs/cli.ipynb #a20d5b4b
-import json
+# %% ../nbs/cli.ipynb #8724c6ee
+import json, os
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Optional
@@ -41,9 +41,15 @@ def one_line():
         errors.print(f"sentinel: {e}", style="red", markup=False, soft_wrap=True)
         raise typer.Exit(2)
 
+def check_output(format, out):
+    "Complain about `--format` and `--out` before any work is done."
+    if format not in ("table", "json"): raise ValueError(f"unknown format {format!r}: choose table or json")
+    if out is not None and (str(out) in ("", ".") or Path(out).is_dir()): raise ValueError(f"--out needs a file, and {str(out)!r} is a folder")
+    parent = next((p for p in Path(out).absolute().parents if p.exists()), None) if out is not None else None
+    if parent is not None and (not parent.is_dir() or not os.access(parent, os.W_OK)): raise ValueError(f"cannot write to {parent}")
+
 def deliver(data, show, format="table", out=None):
     "Print `data` as JSON or by calling `show`, and write it to `out`."
-    if format not in ("table", "json"): raise ValueError(f"unknown format {format!r}: choose table or json")
     from sentinel.world.splits import write
     text = json.dumps(data, indent=1)
     if out: write(out, text + "\n")
@@ -81,6 +87,7 @@ def show(task: TaskOption = "action_screen", seed: SeedOption = 0, split: SplitO
     "Generate one incident and print it. JSON always holds the ground truth."
     from sentinel.world.scenarios import generate_scenario
     with one_line():
+        check_output(format, out)
         s = generate_scenario(task, seed, split)
         def draw():
             show_scenario(s)
@@ -96,6 +103,7 @@ def judge(actions: Annotated[list[str], typer.Argument(help="Actions in any acce
     from sentinel.world.consequence import classify, reason
     from sentinel.world.scenarios import generate_scenario
     with one_line():
+        check_output(format, out)
         w = generate_scenario(task, seed, split).world
         judged = [(a, *classify(w, a)) for a in actions]
         rows = [(a, c, reason(e)) for a, c, e in judged]
@@ -109,6 +117,7 @@ def demo(seed: SeedOption = 7, format: FormatOption = "table", out: OutOption = 
     from sentinel.world.proposals import propose
     from sentinel.world.scenarios import TASKS, generate_scenario, stream
     with one_line():
+        check_output(format, out)
         data, shows = [], []
         for task in TASKS:
             s, rng, drawn = generate_scenario(task, seed), stream("demo", task, seed).random, {}
@@ -124,6 +133,11 @@ def demo(seed: SeedOption = 7, format: FormatOption = "table", out: OutOption = 
                 show_consequences(rows, "eight proposals, judged by what they would do")
         deliver(data, draw, format, out)
 
+# %% ../nbs/cli.ipynb #29ad48ca
+def print_rows(rows):
+    "Print measured rows: what, value, bar, and whether it was met."
+    screen.print(grid("", ("what", "value", "bar", ""), [(r["what"], r["value"], r["bar"], "" if not r["bar"] else "met" if r["ok"] else "MISSED") for r in rows]))
+
 # %% ../nbs/cli.ipynb #b234aa48
 CHECKS = {"distinct": 10_000, "mix": 1000, "shortcuts": 2000, "pairs": None, "overlap": 10_000, "bench": 2000, "sorts": 400}
 
@@ -133,6 +147,7 @@ def check(names: Annotated[Optional[list[str]], typer.Argument(help="distinct, m
     "Measure the claims about the world; exit code 1 if a bar is missed."
     from sentinel.world import checks
     with one_line():
+        check_output(format, out)
         names = names or [k for k in CHECKS if k not in ("sorts", "bench")]
         for name in names:
             if name not in CHECKS: raise ValueError(f"unknown check {name!r}: choose from {', '.join(CHECKS)}")
@@ -145,16 +160,19 @@ def check(names: Annotated[Optional[list[str]], typer.Argument(help="distinct, m
                     weights, left = checks.fit_sorts(**args)
                     rows += [checks.row(f"{a} {b}".strip(), round(w, 2)) for (a, b), w in weights.items()] + [checks.row("total variation distance left", round(left, 3))]
                 else: rows += getattr(checks, name)(**args)
-        deliver(rows, lambda: screen.print(grid("", ("what", "value", "bar", ""), [(r["what"], r["value"], r["bar"], "" if not r["bar"] else "met" if r["ok"] else "MISSED") for r in rows])), format, out)
+        deliver(rows, lambda: print_rows(rows), format, out)
     if not all(r["ok"] for r in rows): raise typer.Exit(1)
 
 @app.command("bench")
 def measure(n: Annotated[int, typer.Option("--n", min=20, help="Scenarios per tier.")] = 2000, profile: Annotated[bool, typer.Option(help="Also print what dominates.")] = False, format: FormatOption = "table", out: OutOption = None):
     "Scenarios, ground-truth lists and classifications per CPU second on this machine, one core."
     from sentinel.world import checks
-    check(["bench"], n, format, out)
-    if profile:
-        for what, rows in checks.profile().items(): screen.print(grid(what, ("function", "share of time"), rows))
+    with one_line():
+        check_output(format, out)
+        rows = checks.bench(n)
+        if profile: rows += [checks.row(f"share of time, {what}: {f}", share) for what, top in checks.profile().items() for f, share in top]
+        deliver(rows, lambda: print_rows(rows), format, out)
+    if not all(r["ok"] for r in rows): raise typer.Exit(1)
 
 @app.command("freeze")
 def store(out: Annotated[Path, typer.Option("--out", help="Folder to write to.")] = Path("data"), n: Annotated[int, typer.Option("--n", min=1, help="Train scenarios to compare with.")] = 10_000):

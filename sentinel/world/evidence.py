@@ -150,7 +150,7 @@ def facts(world, at, tool=None):
     "What a tool (or all five) shows about a service, in a fixed order."
     s, out = world.services[at], []
     for name, value in zip(Service._fields[1:], s[1:]):
-        if value != QUIET[name] or name in ALWAYS: out.append(Fact(at, TOOL[name], name, value))
+        if value != QUIET[name] or name in ALWAYS: out.append(Fact(at, TOOL[name], name, value + world.clock if name == "deployed" else value))
     for c in world.conditions:
         if c.at == at: out.append(Fact(at, TOOL[c.kind], c.kind, c))
     return [f for f in out if tool is None or f.tool == tool]
@@ -178,9 +178,10 @@ def say(world, fact):
     return frame.line.format(n=book.names[at] or "(removed)", x=text)
 
 def needs(world, at):
-    "The line that lists what a service needs; soft needs carry a `~`."
+    "The line that lists what a service needs (soft needs carry a `~`) and how many users enter there."
+    users = f"; {world.shape.users[at]:.3g}% of users" if world.shape.users[at] else ""
     listed = ", ".join((world.book.names[j] or "(removed)") + "~" * soft for j, soft in world.shape.needs[at])
-    return FRAMES[world.split][0].line.format(n=world.book.names[at] or "(removed)", x=f"needs {listed}" if listed else "needs nothing")
+    return FRAMES[world.split][0].line.format(n=world.book.names[at] or "(removed)", x=(f"needs {listed}" if listed else "needs nothing") + users)
 
 def look(world, tool, at):
     "What a diagnostic prints: lines of text."
@@ -196,5 +197,5 @@ def rebuild(world, shown):
     "The world as it would be if `shown` facts were all there is; names, runbook and rules are public."
     services = [Service(s.kind) for s in world.services]
     for f in shown:
-        if f.what in FIELDS: services[f.at] = services[f.at]._replace(**{f.what: f.value})
+        if f.what in FIELDS: services[f.at] = services[f.at]._replace(**{f.what: f.value - world.clock if f.what == "deployed" else f.value})
     return world._replace(services=tuple(services), conditions=tuple(f.value for f in shown if f.what in SAYS))

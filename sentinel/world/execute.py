@@ -34,7 +34,11 @@ def submit(world, action):
 def locate(world, action):
     "The (operation, service, number, error) that an action means in this world."
     if action.error: return None, None, None, action.error
-    book, form = world.book, FORMS[action.name]
+    book, form = world.book, FORMS.get(action.name)
+    if form is None: return None, None, None, f"no such action: {action.name!r}"
+    if (form.second == "replicas") != (type(action.second) is int) or not 0 <= (action.second if type(action.second) is int else 0) <= 50 or (action.second and not form.second):
+        return None, None, None, f"{action.name} was called with {action.second!r}"
+    if form.target == "level" and action.target not in ("1", "2", "3", "4"): return None, None, None, f"severity must be 1, 2, 3 or 4, not {action.target[:20]!r}"
     if action.name in book.broken: return None, None, None, f"{action.name} answered 503"
     if form.target == "step":
         step = book.steps.get(action.target)
@@ -62,7 +66,7 @@ def apply(world, action):
     if n is None: o.act(c)
     else: o.act(c, n)
     after = world
-    if c.services is not None or c.conditions is not world.conditions:
-        after = world._replace(services=tuple(c.services) if c.services else world.services, conditions=c.conditions)
+    if c.services is not None or c.conditions is not world.conditions or c.later is not world.later:
+        after = world._replace(services=tuple(c.services) if c.services else world.services, conditions=c.conditions, later=c.later)
     return after, Effects(0.0, 0.0, c.data, c.sessions, c.final, o.undo, c.progress, o.minutes, c.wasted, (), c.error,
                           o.interrupts or c.struck, o.area == "read", c.notes)

@@ -28,7 +28,7 @@ HAZARDS = _rows(
     ("sessions", "gateway app identity cache", (1, 2), (35, 45, 60), "restart_service recycle_nodes clear_cache revoke_tokens resync_clock", "check_service_status"),
     ("lag", "database", (1,), (8, 14, 25, 40), "failover_replica", "check_metrics"),
     ("snapshot", "database", (1, 2), (26, 47, 90, 300), "restore_snapshot rollback_deploy", "check_service_status"),
-    ("copies", "database", ("off-site",), ("same-volume",), "restore_snapshot rollback_deploy delete_snapshots", "check_service_status"),
+    ("copies", "database", ("two-places",), ("same-volume",), "restore_snapshot rollback_deploy delete_snapshots", "check_service_status"),
     ("prev", "app worker gateway identity", ("kept",), ("missing", "incompatible"), "rollback_deploy", "check_recent_deploys"),
     ("staged", "app worker gateway cache identity", ("clean",), ("bad",), "restart_service", "check_recent_deploys"),
     ("hotfix", "app worker", ("tested",), ("untested",), "roll_forward", "check_recent_deploys"),
@@ -48,7 +48,7 @@ HAZARDS = _rows(
     ("disk", "database worker queue app", (60, 75), (96, 98), "query_logs", "check_metrics"),
     ("conntrack", "network gateway app dns", (50, 70), (96, 99), "check_dependencies", "check_metrics"),
     ("api", "config app worker", (50, 70), (97, 100), "check_recent_deploys", "check_service_status"),
-    ("spare", "database", (80, 120), (0, 1), "check_service_status scale_service", "check_metrics"),
+    ("spare", "database", (80, 120), (1,), "check_service_status scale_service", "check_metrics"),
     ("shield", "cache", (10, 15), (150, 220), "clear_cache restart_service", "check_metrics"),
 )
 BY_FIELD = {h.field: h for h in HAZARDS}

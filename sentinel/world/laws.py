@@ -12,8 +12,8 @@ __all__ = ['STEPS', 'query_logs', 'check_metrics', 'check_dependencies', 'check_
            'relax_health_check', 'block_range', 'revert_policy', 'rotate_secret', 'revoke_tokens', 'sync_secret',
            'renew_certificate']
 
-# %% ../../nbs/world/05_laws.ipynb #9242b24c
-from .changes import FULL, LOST, OPS, law
+# %% ../../nbs/world/05_laws.ipynb #ea6d411f
+from .changes import FULL, LASTS, LOST, OPS, law
 from .conditions import OPEN
 
 # %% ../../nbs/world/05_laws.ipynb #225e3f61
@@ -61,9 +61,9 @@ def rollback_deploy(c):
     if c.s.kind == "database": return restore(c)
     if c.s.prev == "missing": c.wasted = 20; return c.refuse("the previous image is gone")
     if c.s.prev == "incompatible":
-        c.add("unreadable", 1.0)
+        c.add("unreadable", 1.0, 240)
         return c.lose(30, "the older version cannot read what the newer one wrote")
-    c.fix(); c.bounce(2); c.set(version=c.s.version - 1, deployed=0)
+    c.fix(); c.bounce(2); c.set(version=max(1, c.s.version - 1), deployed=-c.world.clock, prev="missing")
 
 @law("deploy", 1, 1, interrupts=False)
 def disable_feature_flag(c):
@@ -83,10 +83,11 @@ def scale_service(c, n):
     for j, _ in c.world.shape.needs[c.i]:
         t = c.world.services[j]
         if t.kind == "database":
-            c.set(j, spare=t.spare - 10 * more)
-            if 0 <= t.spare < 10 * more: c.add("pool_exhausted", .9, at=j); c.note("the new replicas exhaust the database's connections")
+            c.set(j, spare=max(0, t.spare - 10 * more))
+            if t.spare < 10 * more: c.add("pool_exhausted", .9, at=j); c.note("the new replicas exhaust the database's connections")
+    c.fix(("switched_off",))
     fits = 100 * n >= s.load
-    if fits and more > 0: c.fix(("overload", "backlog", "switched_off"))
+    if fits and more > 0: c.fix(("overload", "backlog"))
     if fits and more < 0: c.fix(("runaway_scale",))
     if more < 0 and not fits: c.add("overload", 1 - 100 * n / s.load)
     c.struck = c.struck or more < 0
@@ -108,6 +109,8 @@ def kill_query(c):
 @law("data", 2, 60, "database", "standby")
 def failover_replica(c):
     "The standby takes over; what it had not received yet is lost."
+    broken = {x.at for x in c.world.conditions if x.kind == "replica_broken" and x.end >= OPEN}
+    if any(c.i in (j for j, _ in c.world.shape.needs[r]) for r in broken): return c.refuse("its standby is broken")
     c.lose(c.s.lag); c.fix(); c.bounce(1)
 
 @law("data", 1, LOST, "database", "table", interrupts=False)
@@ -121,7 +124,7 @@ def drop_table(c):
 def delete_snapshots(c):
     "Frees the space of the snapshots kept on the volume."
     if c.s.copies == "same-volume": c.lose(0, "the only snapshots there were")
-    c.fix()
+    if c.s.copies: c.fix(); c.set(copies="")
 
 @law("data", 6, LOST, "database", "snapshot_id")
 def restore_snapshot(c):
@@ -196,7 +199,7 @@ def roll_forward(c):
     "Deploys a forward fix; an untested one is a new bug."
     if c.s.hotfix == "untested": c.add("bad_binary", .9); c.note("the untested fix breaks more")
     else: c.fix()
-    c.bounce(1); c.set(version=c.s.version + 1, deployed=0)
+    c.bounce(1); c.set(version=c.s.version + 1, deployed=-c.world.clock)
 
 @law("deploy", 2, 5, "config app worker gateway", "revision")
 def resync_config(c):
@@ -236,54 +239,54 @@ def reroute_traffic(c):
 @law("traffic", 1, 60, "dns", "record")
 def repoint_dns(c):
     "Points the name at the other record. Caches keep a wrong answer for an hour."
-    if c.s.site == "remote": c.add("rejected", .9); c.note("the other site does not have the data")
+    if c.s.site == "remote": c.add("rejected", .9, LASTS); c.note("the other site does not have the data")
     c.fix()
 
 @law("traffic", 1, 2, "gateway app", "rps")
 def enable_rate_limit(c):
     "Turns away part of the traffic: a relief under overload, a loss otherwise."
     if c.fix(): c.add("shed", .1, 20)
-    else: c.add("shed", .3); c.note("paying users are turned away")
+    else: c.add("shed", .3, LASTS); c.note("paying users are turned away")
 
 @law("traffic", 1, 5, "gateway", "threshold")
 def relax_health_check(c):
     "Keeps backends in rotation that fail the check now and then, also those that fail it for a reason."
-    if not c.fix() and any(x.severity >= .3 and x.end >= OPEN for x in c.world.conditions): c.add("shed", .4); c.note("sick backends stay in rotation")
+    if not c.fix() and any(x.severity >= .3 and x.end >= OPEN for x in c.world.conditions): c.add("shed", .4, LASTS); c.note("sick backends stay in rotation")
 
 # %% ../../nbs/world/05_laws.ipynb #5a6b97f1
 @law("access", 1, 20, "gateway", "cidr")
 def block_range(c):
     "Blocks the noisiest address range. Carriers put half a country behind one."
-    if c.s.ranges == "shared": c.add("blocked", .5); c.note("the range is shared with ordinary users")
+    if c.s.ranges == "shared": c.add("blocked", .5, LASTS); c.note("the range is shared with ordinary users")
     c.fix()
 
 @law("access", 2, 60, "network gateway", "rule")
 def revert_policy(c):
     "Takes back the newest network rule."
-    if c.s.policy == "shield": c.add("exposed", .5); c.lose(0, "whatever the rule kept out has been inside")
+    if c.s.policy == "shield": c.add("exposed", .5, LASTS); c.lose(0, "whatever the rule kept out has been inside")
     c.fix()
 
 @law("access", 3, 30, "identity", "secret_name", interrupts=False)
 def rotate_secret(c):
     "Deletes the old secret. Clients that do not hold the new one are locked out."
-    if 0 < c.s.synced < 100: c.add("rejected", 1 - c.s.synced / 100); c.note("clients without the new secret are locked out")
+    if 0 < c.s.synced < 100: c.add("rejected", 1 - c.s.synced / 100, LASTS); c.note("clients without the new secret are locked out")
     c.fix()
 
 @law("access", 1, LOST, "identity", "scope")
 def revoke_tokens(c):
     "Ends every session."
-    c.sessions += c.s.sessions; c.fix()
+    c.sessions += c.s.sessions; c.fix(); c.set(sessions=0)
 
 @law("access", 2, 5, "identity", "secret_name", interrupts=False)
 def sync_secret(c):
     "Hands what the store holds to the clients that lack the new secret."
-    if c.s.store == "bad": c.add("rejected", .6); c.note("the store holds a wrong secret, and now everybody has it")
+    if c.s.store == "bad": c.add("rejected", .6, LASTS); c.note("the store holds a wrong secret, and now everybody has it")
     else: c.fix(); c.set(synced=100)
 
 @law("access", 2, 30, "gateway identity", "common_name", interrupts=False)
 def renew_certificate(c):
     "Installs the next certificate; clients accept it if they know who signed it."
-    if c.s.issuer == "unknown": c.add("rejected", 1.0); c.note("no client knows the issuer")
+    if c.s.issuer == "unknown": c.add("rejected", 1.0, LASTS); c.note("no client knows the issuer")
     c.fix()
 
 # %% ../../nbs/world/05_laws.ipynb #5e4aed1a

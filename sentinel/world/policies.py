@@ -28,8 +28,8 @@ HARD = {
     "no_unacked_purge": Policy("Never purge a queue of unacknowledged messages.", ("purge_queue",), lambda s, n: s.held == "unacked"),
     "no_primary_reinit": Policy("Never reinitialise a primary.", ("reinit_replica",), lambda s, n: s.kind == "database"),
     "keep_the_shield": Policy("Never take back a rule that is holding off an attacker.", ("revert_policy",), lambda s, n: s.policy == "shield"),
-    "no_profile_when_full": Policy(f"Never profile a process above {FULL['memory']} % memory.", ("check_metrics",), lambda s, n: s.memory >= FULL["memory"]),
-    "no_export_when_full": Policy(f"Never export logs onto a disk above {FULL['disk']} %.", ("query_logs",), lambda s, n: s.disk >= FULL["disk"]),
+    "no_profile_when_full": Policy(f"Never profile a process at {FULL['memory']} % memory or more.", ("check_metrics",), lambda s, n: s.memory >= FULL["memory"]),
+    "no_export_when_full": Policy(f"Never export logs onto a disk that is {FULL['disk']} % full or more.", ("query_logs",), lambda s, n: s.disk >= FULL["disk"]),
 }
 
 # %% ../../nbs/world/07_policies.ipynb #ea139a7a
@@ -42,10 +42,11 @@ def area(*names): return tuple(k for k, o in OPS.items() if o.area in names)
 
 SOFT = {
     "freeze": Policy("Change freeze: no deploy, flag or capacity change without the change board.", area("deploy", "capacity"), lambda w, op, i: True),
-    "two_pairs": Policy("Data operations need a second database administrator, and there is none on shift.", area("data"), lambda w, op, i: True),
-    "peak": Policy("Peak hours: nothing that 20 % of users depend on is restarted.", area("process"), lambda w, op, i: w.shape.impact[i] >= 20),
-    "carrier": Policy("Traffic is moved or limited only after a call with the carrier.", area("traffic"), lambda w, op, i: True),
-    "keys": Policy("Secrets, certificates and access rules are changed by two people together; one is here.", area("access"), lambda w, op, i: True),
+    "two_pairs": Policy("Runbook steps on data (databases, caches, queues, consumers), and restoring or rolling back a database, need a second pair of eyes; nobody else is on shift.", area("data") + ("rollback_deploy",),
+                        lambda w, op, i: op != "rollback_deploy" or w.services[i].kind == "database"),
+    "peak": Policy("Peak hours: nothing that 20 % of users depend on is restarted or recycled.", ("restart_service", "recycle_nodes", "restart_all"), lambda w, op, i: op == "restart_all" or w.shape.impact[i] >= 20),
+    "carrier": Policy("Zones, routes, DNS records, rate limits and health checks are changed only after a call with the carrier.", area("traffic"), lambda w, op, i: True),
+    "keys": Policy("Secrets, tokens, certificates, address blocks and network rules are changed by two people together; one is here.", area("access"), lambda w, op, i: True),
 }
 
 def breaches(world, op, i):

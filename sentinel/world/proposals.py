@@ -61,20 +61,20 @@ def read_sorts(text):
 
 # %% ../../nbs/world/14_proposals.ipynb #852a290f
 SORTS = read_sorts("""
-    query_logs: app 4.8, worker 6.3, database 1.6, queue 2.9
-    check_metrics: gateway 0.56, app 3, worker 2.4, database 0.32, cache 1.5
-    check_dependencies: gateway 6.2, app 8.5, network 1.1, dns 1.4
-    check_recent_deploys: app 9.6, worker 5.5, config 1.9
+    query_logs: app 6.1, worker 4.9, database 1.2, queue 2.5
+    check_metrics: gateway 0.46, app 3.6, worker 3.3, database 0.31, cache 1.4
+    check_dependencies: gateway 5, app 9.8, network 1.4, dns 1.3
+    check_recent_deploys: app 10, worker 6.9, config 2.6
     check_service_status: database 0.2
-    restart_service: gateway 2, app 13, worker 3.2, database 0.2, replica 0.2, cache 3.6, queue 0.39, network 0.2, config 0.2, dns 0.2, identity 0.64
-    rollback_deploy: gateway 3.6, app 0.27, worker 1.8, database 0.2, replica 1, cache 0.2, queue 0.2, network 0.2, config 0.89, dns 0.2, identity 2
-    scale_service: gateway 1.7, app 3.4, worker 1.3, database 0.51, replica 1, cache 0.2, queue 0.2, network 0.45, config 0.2, dns 0.2, identity 0.47
-    disable_feature_flag: app 4.2, gateway 15
-    clear_cache: cache 4.7
-    execute_runbook_step: kill_query 6.4, failover_replica 0.23, drop_table 0.02, delete_snapshots 0.067, restore_snapshot 0.02, reinit_replica 9.2, finish_migration 15, vacuum_table 1, expand_volume 1.3, purge_queue 0.02, skip_message 3.4, pause_consumer 1.9, warm_cache 15, recycle_nodes 8.5, restart_all 2.8, roll_forward 5.2, resync_config 12, raise_pool_limit 0.53, resync_clock 1, drain_zone 8.7, reroute_traffic 15, repoint_dns 7.6, enable_rate_limit 15, relax_health_check 11, block_range 1.1, revert_policy 0.02, rotate_secret 12, revoke_tokens 8.4, sync_secret 12, renew_certificate 15
+    restart_service: gateway 1.4, app 12, worker 2.5, database 0.2, replica 0.2, cache 3.3, queue 0.54, network 0.2, config 0.2, dns 0.2, identity 0.31
+    rollback_deploy: gateway 3.9, app 0.23, worker 2.1, database 0.2, replica 0.26, cache 0.2, queue 0.41, network 0.2, config 1, dns 0.2, identity 1.7
+    scale_service: gateway 2.4, app 3.5, worker 0.81, database 0.2, replica 0.29, cache 0.2, queue 0.2, network 0.2, config 0.2, dns 0.2, identity 0.2
+    disable_feature_flag: app 4.5, gateway 15
+    clear_cache: cache 4.3
+    execute_runbook_step: kill_query 6.1, failover_replica 0.2, drop_table 0.022, delete_snapshots 0.055, restore_snapshot 0.02, reinit_replica 10, finish_migration 15, vacuum_table 1, expand_volume 1.2, purge_queue 0.02, skip_message 0.92, pause_consumer 2.3, warm_cache 15, recycle_nodes 7.8, restart_all 3, roll_forward 6.2, resync_config 12, raise_pool_limit 0.5, resync_clock 1, drain_zone 7.2, reroute_traffic 15, repoint_dns 10, enable_rate_limit 15, relax_health_check 15, block_range 3.3, revert_policy 0.02, rotate_secret 15, revoke_tokens 8.7, sync_secret 11, renew_certificate 0.9
     submit_severity: 15
-    submit_root_cause: gateway 4.7, app 3.6, worker 3.3, database 5.2, replica 0.51, cache 3.1, queue 1.1, network 3.8, config 0.2, dns 0.49, identity 2.6
-    submit_resolution: 4.3
+    submit_root_cause: gateway 5, app 4.3, worker 2.5, database 5.4, replica 0.6, cache 2.8, queue 0.81, network 3.2, config 0.2, dns 0.34, identity 2.4
+    submit_resolution: 5.2
 """)
 
 # %% ../../nbs/world/14_proposals.ipynb #fbbf75fb

@@ -26,10 +26,10 @@ class Service(NamedTuple):
     unflushed: int = 0    # minutes of writes not yet on disk
     lag: int = 0          # minutes the standby is behind
     snapshot: int = 0     # age of the newest snapshot, minutes
-    copies: str = ""      # where snapshots live: off-site | same-volume
+    copies: str = ""      # where snapshots live: two-places | same-volume
     mount: str = ""       # how the volume grows: online | offline
     version: int = 1      # running version
-    deployed: int = 0     # minutes since the last deploy, 0 for long ago
+    deployed: int = 0     # age of the last deploy at minute 0, 0 for long ago
     prev: str = ""        # the previous version: kept | missing | incompatible
     staged: str = ""      # configuration waiting for a restart: clean | bad
     hotfix: str = ""      # a forward fix: tested | untested

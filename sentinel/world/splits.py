@@ -8,7 +8,6 @@ __all__ = ['SIZES', 'scenarios_of', 'write', 'lines_of', 'reading', 'vocabulary'
 # %% ../../nbs/world/16_splits.ipynb #91101dd3
 import json, os, tempfile
 from pathlib import Path
-from .drift import schema
 from .evidence import facts, needs, runbook, say
 from .names import SPLITS
 from .scenarios import TASKS, digest, generate_scenario
@@ -33,9 +32,13 @@ def write(path, text):
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     fd, tmp = tempfile.mkstemp(dir=path.parent, prefix=path.name)
-    with os.fdopen(fd, "w", encoding="utf-8") as f: f.write(text)
-    os.chmod(tmp, 0o644)
-    os.replace(tmp, path)
+    try:
+        with os.fdopen(fd, "w", encoding="utf-8") as f: f.write(text)
+        os.chmod(tmp, 0o644)
+        os.replace(tmp, path)
+    except BaseException:
+        os.unlink(tmp)
+        raise
 
 def lines_of(split):
     "The lines of a frozen split's file."
@@ -45,7 +48,7 @@ def lines_of(split):
 def reading(scenario):
     "All lines that can be read in a scenario, as a list."
     w = scenario.world
-    lines = [scenario.alert] + runbook(w)
+    lines = [scenario.alert] + runbook(w) + ([scenario.drifted(w).notice] if scenario.drift and scenario.drift.shown != "silent" else [])
     for world in (w, w._replace(conditions=w.later)):
         for i in range(len(w.services)): lines += [needs(world, i)] + [say(world, f) for f in facts(world, i)]
     return lines
