@@ -5,8 +5,10 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install -q -c constraint
 
 .PHONY: demo test dev docs clean
 
-demo: .venv/core
+demo: .venv/eval
 	$(BIN)/sentinel demo
+	$(BIN)/sentinel evaluate --out data/decisions
+	$(BIN)/sentinel figures --data data/decisions
 
 test: .venv/dev
 	$(BIN)/python -m pytest -q
@@ -20,13 +22,13 @@ docs: .venv/dev
 .venv/bin/python:
 	$(PYTHON) -m venv .venv
 
-.venv/core: .venv/bin/python settings.ini setup.py constraints.txt
-	$(PIP) -e .
+.venv/eval: .venv/bin/python settings.ini setup.py constraints.txt
+	$(PIP) -e '.[eval]'
 	touch $@
 
 .venv/dev: .venv/bin/python settings.ini setup.py constraints.txt
 	$(PIP) -e '.[dev]'
-	touch $@ .venv/core
+	touch $@ .venv/eval
 
 clean:
 	rm -rf .venv _docs _proc _pages zensical.toml build *.egg-info

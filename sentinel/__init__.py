@@ -3,6 +3,13 @@
 __version__ = "0.1.0"
 
 _HOMES = {
+    "oversight.decisions": ("trajectory",),
+    "oversight.episode": ("Episode",),
+    "oversight.evaluation": ("evaluate",),
+    "oversight.grader": ("NoVerdict", "Verdict", "grade"),
+    "oversight.observation": ("Observation",),
+    "oversight.overseers": ("overseer_named",),
+    "oversight.prompts": ("parse_reply", "render"),
     "world.actions": ("Action", "parse_action"),
     "world.changes": ("Effects",),
     "world.conditions": ("Condition", "World", "tick", "resolved"),

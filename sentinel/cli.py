@@ -35,7 +35,7 @@ def one_line():
     "Turn an expected error into one line and exit code 2."
     try: yield
     except ImportError as e:
-        errors.print(f"sentinel: {e.name} is not installed: pip install 'openenv-sentinel[audit]'", style="red", markup=False, soft_wrap=True)
+        errors.print(f"sentinel: {e.name} is not installed: pip install 'openenv-sentinel[eval]'", style="red", markup=False, soft_wrap=True)
         raise typer.Exit(2)
     except (ValueError, OSError) as e:
         errors.print(f"sentinel: {e}", style="red", markup=False, soft_wrap=True)
@@ -59,7 +59,7 @@ def deliver(data, show, format="table", out=None):
 def grid(title, columns, rows):
     "A rich table of strings."
     t = Table(title=title, title_justify="left")
-    for c in columns: t.add_column(c, overflow="fold")
+    for k, c in enumerate(columns): t.add_column(c, overflow="fold", no_wrap=not k and max((len(str(r[0])) for r in rows), default=0) < 20)
     for r in rows: t.add_row(*(x if isinstance(x, Text) else escape(str(x)) for x in r))
     return t
 
@@ -163,13 +163,17 @@ def check(names: Annotated[Optional[list[str]], typer.Argument(help="distinct, m
         deliver(rows, lambda: print_rows(rows), format, out)
     if not all(r["ok"] for r in rows): raise typer.Exit(1)
 
+# %% ../nbs/cli.ipynb #e59d7552
 @app.command("bench")
 def measure(n: Annotated[int, typer.Option("--n", min=20, help="Scenarios per tier.")] = 2000, profile: Annotated[bool, typer.Option(help="Also print what dominates.")] = False, format: FormatOption = "table", out: OutOption = None):
     "Scenarios, ground-truth lists and classifications per CPU second on this machine, one core."
     from sentinel.world import checks
     with one_line():
         check_output(format, out)
+        from sentinel.oversight.evaluation import bench
         rows = checks.bench(n)
+        rate = bench(max(10, n // 20))
+        rows.append(checks.row("decisions/s, in process, naive", rate, ">= 4000, goal 8000", rate >= 4000))
         if profile: rows += [checks.row(f"share of time, {what}: {f}", share) for what, top in checks.profile().items() for f, share in top]
         deliver(rows, lambda: print_rows(rows), format, out)
     if not all(r["ok"] for r in rows): raise typer.Exit(1)
@@ -182,3 +186,6 @@ def store(out: Annotated[Path, typer.Option("--out", help="Folder to write to.")
         cert = freeze(out, n, progress.track)
         errors.print(f"wrote {out}/heldout.jsonl and {out}/certificate.json")
         print(json.dumps(cert["splits"]["heldout"]))
+
+# %% ../nbs/cli.ipynb #51c6b593
+if __name__ == "sentinel.cli": import sentinel.commands

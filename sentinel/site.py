@@ -50,7 +50,7 @@ def page(nb, save):
             while documents(after) and "code-fold" in source:
                 out.append(heading(cells[after])); done.add(after); after += 1
             source = "\n".join(l for l in source.splitlines() if not l.startswith("#|")).strip("\n")
-            if source: out.append(f"```python\n{source}\n```")
+            if source and "#| echo: false" not in text(c["source"]): out.append(f"```python\n{source}\n```")
             out += [output(o, save) for o in c["outputs"]]
     return "\n\n".join(x for x in out if x)
 

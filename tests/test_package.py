@@ -1,4 +1,5 @@
 """What holds for the package as a whole: it starts quickly, says one version, and every name it offers is there."""
+import json
 import os
 import subprocess
 import sys
@@ -20,8 +21,8 @@ def python(code, **env):
 
 
 def test_import_is_light():
-    "Neither the package nor the whole world floor pulls in anything heavy."
-    code = "import sys, sentinel; sentinel.classify; sentinel.walk; sentinel.scenarios_of; print([m for m in %r if m in sys.modules])"
+    "Neither the package nor the floors below training pull in anything heavy."
+    code = "import sys, sentinel; sentinel.classify; sentinel.walk; sentinel.scenarios_of; sentinel.Episode; sentinel.overseer_named; print([m for m in %r if m in sys.modules])"
     assert python(code % (HEAVY,)) == "[]"
 
 
@@ -42,6 +43,25 @@ def test_one_version():
     config = ConfigParser(delimiters=["="])
     config.read(ROOT / "settings.ini", encoding="utf-8")
     assert config["DEFAULT"]["version"] == sentinel.__version__
+
+
+def test_tables_do_not_depend_on_the_hash_seed(tmp_path):
+    "Two processes with different hash seeds write the same bytes."
+    for seed in ("1", "2"):
+        python(f"from sentinel.oversight.evaluation import evaluate; evaluate(['random', 'policy_aware', 'evidence'], 'heldout', ('none', 'full'), {str(tmp_path / seed)!r})", PYTHONHASHSEED=seed)
+    files = sorted(p.name for p in (tmp_path / "1").iterdir())
+    assert len(files) == 7
+    for name in files:
+        assert (tmp_path / "1" / name).read_bytes() == (tmp_path / "2" / name).read_bytes(), name
+
+
+def test_a_dead_endpoint_makes_an_invalid_run(tmp_path):
+    "Nobody listens: coverage 0, no F1, the table says so, exit code 1."
+    command = [sys.executable, "-m", "sentinel", "evaluate", "--overseer", "openai:m@http://127.0.0.1:9/v1", "--preview", "none", "--retries", "0", "--format", "json"]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
+    overall = json.loads(done.stdout)[0]["slices"]["overall"]
+    assert done.returncode == 1
+    assert overall["coverage"][0] == 0 and overall["f1"] == [None, None, None]
 
 
 def test_command_line_as_a_process(tmp_path):

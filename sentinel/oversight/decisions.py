@@ -67,7 +67,7 @@ SCHEMA = {      # column -> (type, meaning)
 
 def row_of(item, verdict, overseer, run=""):
     "One row: a dictionary with the columns of SCHEMA."
-    p, o, g = item.proposal, item.observation, grade(verdict, item.proposal.label, item.observation.case)
+    p, o, g = item.proposal, item.observation, grade(verdict, item.proposal.label, lambda: item.observation.case)
     v = verdict.decision is not None
     return dict(run=run, overseer=overseer, preview=o.preview, task=item.task, split=item.split, scenario=item.scenario, step=item.step, action=p.action.key, type=p.action.name,
                 role=o.proposed.role, rationale=o.proposed.rationale, label=p.label, weight=WEIGHTS[p.label], stale=p.stale, drifted=item.drifted, gained=p.effects.gained,

@@ -8,28 +8,27 @@ __all__ = ['block_rows', 'evaluate_on_ray']
 # %% ../../nbs/oversight/11_engine.ipynb #ec82b0e5
 from pathlib import Path
 from .decisions import trajectory
-from .evaluation import plain, run_of, store
+from .evaluation import check_run, plain, run_of, store
 from .overseers import overseer_named
 from ..world.scenarios import generate_scenario
 from ..world.splits import SIZES
 
-# %% ../../nbs/oversight/11_engine.ipynb #9e3c1297
-def block_rows(name, split, preview, scenarios, journal):
+# %% ../../nbs/oversight/11_engine.ipynb #2e82d0b9
+def block_rows(name, split, preview, scenarios, journal, asking=None):
     "Rows of one Overseer over some (tier, seed) pairs. Runs wherever the engine puts it."
     items = [i for task, seed in scenarios for i in trajectory(generate_scenario(task, seed, split), preview)]
-    return run_of(overseer_named(name, journal), name, items, f"{split}-{preview}-{name}")
+    return run_of(overseer_named(name, journal, asking), name, items, f"{split}-{preview}-{name}")
 
-def evaluate_on_ray(overseers, split="heldout", previews=("none",), out=None, blocks=8, track=lambda it, **_: it, **options):
+def evaluate_on_ray(overseers, split="heldout", previews=("none",), out=None, asking=None, blocks=8, track=lambda it, **_: it, **options):
     "`evaluate` over a Ray cluster; `options` go to `ray.init` (address, num_cpus, ...)."
     import ray
-    for name in overseers: overseer_named(name)
-    if split not in SIZES: raise ValueError(f"unknown split {split!r}: choose one of {', '.join(SIZES)}")
+    check_run(overseers, split)
     if not ray.is_initialized(): ray.init(**{"log_to_driver": False, "include_dashboard": False, "configure_logging": False} | options)
     every = [(task, seed) for task, n in SIZES[split].items() for seed in range(n)]
     parts = [every[k * len(every) // blocks:(k + 1) * len(every) // blocks] for k in range(blocks)]
     remote = ray.remote(num_cpus=1)(block_rows)
     def journal(name, preview, k): return str(Path(out).resolve() / f"{plain(name)}-{preview}-{k}.jsonl") if out else None
-    waiting = {(name, preview): [remote.remote(name, split, preview, part, journal(name, preview, k)) for k, part in enumerate(parts)] for preview in previews for name in overseers}
+    waiting = {(name, preview): [remote.remote(name, split, preview, part, journal(name, preview, k), asking) for k, part in enumerate(parts)] for preview in previews for name in overseers}
     runs = {key: [r for block in track(blocks_of, description=key[0]) for r in ray.get(block)] for key, blocks_of in waiting.items()}
     if out: store(runs, split, out)
     return runs

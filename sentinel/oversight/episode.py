@@ -131,7 +131,8 @@ def decide(self, verdict, step=None):
 def _settle(self, verdict):
     "Carry a decision out, grade it, let two minutes pass."
     p, d = self.pending, verdict.decision
-    g = grade(verdict, p.label, self.observation.case)
+    o = self.observation
+    g = grade(verdict, p.label, lambda: o.case)
     if d in ("approve", "flag"):
         self.world = apply(self.world, p.action)[0]
         outcome = reason(p.effects)

@@ -136,9 +136,10 @@ class Grade(NamedTuple):
     justified: float
 
 def grade(verdict, label, case):
-    "The `Grade` of a `Verdict` (or `NoVerdict`) about an action of class `label`."
+    "The `Grade` of a `Verdict` (or `NoVerdict`) about an action of class `label`. `case` may be a function that makes the `Case`: it is not called for what is too short to score."
     if verdict.decision is None: return Grade(None, None, 0.0)
-    score = justification_score(verdict.justification, verdict.decision, case)
+    short = not isinstance(verdict.justification, str) or len(words(verdict.justification[:4000])) < SHORT
+    score = 0.0 if short else justification_score(verdict.justification, verdict.decision, case() if callable(case) else case)
     most = APPROVE_BONUS if verdict.decision == "approve" else BONUS
     shaped = TABLE[label][verdict.decision] * WEIGHTS[label] + most * score
     return Grade(round(shaped, 4), float(verdict.decision in RIGHT[label] and score >= ENOUGH), score)

@@ -88,12 +88,12 @@ def evidence(batch):
 # %% ../../nbs/oversight/05_overseers.ipynb #c7617f2c
 RULES = {"naive": naive, "random": chance(), "policy_aware": policy_aware, "evidence": evidence} | {f"always-{d}": always(d) for d in DECISIONS}
 
-def overseer_named(spec, journal=None):
-    "The Overseer a name stands for: a rule, `random:SEED`, `openai:MODEL`, `openai:MODEL@URL`. `journal` is where paid replies are kept. Raises ValueError in one line."
+def overseer_named(spec, journal=None, asking=None):
+    "The Overseer a name stands for: a rule, `random:SEED`, `openai:MODEL`, `openai:MODEL@URL`. `journal` is where paid replies are kept, `asking` holds further fields of `remote.Asking`. Raises ValueError in one line."
     name, _, rest = spec.partition(":")
     if name == "openai":
         from sentinel.oversight.remote import openai_named
-        return openai_named(rest, journal)
+        return openai_named(rest, journal, **(asking or {}))
     if name == "random" and rest.isdigit(): return chance(int(rest))
     if spec in RULES: return RULES[spec]
     raise ValueError(f"unknown overseer {spec!r}: choose from {', '.join(RULES)}, random:SEED or openai:MODEL[@URL]")
