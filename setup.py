@@ -10,7 +10,7 @@ config.read(here / "settings.ini", encoding="utf-8")
 cfg = config["DEFAULT"]
 
 extras = {key.removesuffix("_requirements"): cfg[key].split() for key in cfg if key.endswith("_requirements")}
-extras["dev"] += extras["eval"] + extras["openai"] + extras["ray"] + extras["notebooks"]
+extras["dev"] += extras["eval"] + extras["openai"] + extras["ray"] + extras["hf"] + extras["notebooks"]
 
 setup(
     name=cfg["lib_name"],

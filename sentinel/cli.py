@@ -35,7 +35,8 @@ def one_line():
     "Turn an expected error into one line and exit code 2."
     try: yield
     except ImportError as e:
-        errors.print(f"sentinel: {e.name} is not installed: pip install 'openenv-sentinel[eval]'", style="red", markup=False, soft_wrap=True)
+        extra = {"openai": "openai", "ray": "ray", "torch": "hf", "transformers": "hf", "peft": "hf"}.get(e.name, "eval")
+        errors.print(f"sentinel: {e.name} is not installed: pip install 'openenv-sentinel[{extra}]'", style="red", markup=False, soft_wrap=True)
         raise typer.Exit(2)
     except (ValueError, OSError) as e:
         errors.print(f"sentinel: {e}", style="red", markup=False, soft_wrap=True)

@@ -89,11 +89,14 @@ def evidence(batch):
 RULES = {"naive": naive, "random": chance(), "policy_aware": policy_aware, "evidence": evidence} | {f"always-{d}": always(d) for d in DECISIONS}
 
 def overseer_named(spec, journal=None, asking=None):
-    "The Overseer a name stands for: a rule, `random:SEED`, `openai:MODEL`, `openai:MODEL@URL`. `journal` is where paid replies are kept, `asking` holds further fields of `remote.Asking`. Raises ValueError in one line."
+    "The Overseer a name stands for: a rule, `random:SEED`, `openai:MODEL`, `openai:MODEL@URL`, `hf:PATH`. `journal` is where paid replies are kept, `asking` holds further fields of `remote.Asking`. Raises ValueError in one line."
     name, _, rest = spec.partition(":")
     if name == "openai":
         from sentinel.oversight.remote import openai_named
         return openai_named(rest, journal, **(asking or {}))
+    if name == "hf":
+        from sentinel.oversight.local import hf_overseer
+        return hf_overseer(rest)
     if name == "random" and rest.isdigit(): return chance(int(rest))
     if spec in RULES: return RULES[spec]
-    raise ValueError(f"unknown overseer {spec!r}: choose from {', '.join(RULES)}, random:SEED or openai:MODEL[@URL]")
+    raise ValueError(f"unknown overseer {spec!r}: choose from {', '.join(RULES)}, random:SEED, openai:MODEL[@URL] or hf:PATH")
