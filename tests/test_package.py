@@ -3,7 +3,9 @@ import json
 import os
 import subprocess
 import sys
+import threading
 from configparser import ConfigParser
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -55,12 +57,29 @@ def test_tables_do_not_depend_on_the_hash_seed(tmp_path):
         assert (tmp_path / "1" / name).read_bytes() == (tmp_path / "2" / name).read_bytes(), name
 
 
-def test_a_dead_endpoint_makes_an_invalid_run(tmp_path):
-    "Nobody listens: coverage 0, no F1, the table says so, exit code 1."
-    command = [sys.executable, "-m", "sentinel", "evaluate", "--overseer", "openai:m@http://127.0.0.1:9/v1", "--preview", "none", "--retries", "0", "--format", "json"]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
-    overall = json.loads(done.stdout)[0]["slices"]["overall"]
-    assert done.returncode == 1
+def test_a_broken_endpoint_makes_an_invalid_run(tmp_path):
+    "A server that always answers 500: coverage 0, no F1, the table says so, exit code 1."
+
+    class Broken(BaseHTTPRequestHandler):
+        def do_POST(self):
+            self.rfile.read(int(self.headers["Content-Length"]))
+            self.send_response(500)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, *args):
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Broken)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    command = [sys.executable, "-m", "sentinel", "evaluate", "--overseer", f"openai:m@http://127.0.0.1:{server.server_port}/v1", "--preview", "none", "--retries", "0"]
+    try:
+        table, data = (subprocess.run([*command, "--format", f], capture_output=True, text=True, cwd=tmp_path) for f in ("table", "json"))
+    finally:
+        server.shutdown()
+    overall = json.loads(data.stdout)[0]["slices"]["overall"]
+    assert table.returncode == data.returncode == 1
+    assert "INVALID" in table.stdout
     assert overall["coverage"][0] == 0 and overall["f1"] == [None, None, None]
 
 

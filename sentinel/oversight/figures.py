@@ -40,7 +40,7 @@ def leaderboard(summaries):
         ax.plot([], [], "o-", color=color, label=f'preview="{preview}"')
     ax.axvline(summaries[0]["slices"]["overall"]["chance_f1"], color="#888", lw=1, ls=":")
     ax.set(yticks=range(len(names)), yticklabels=names, xlim=(-.02, 1.02), xlabel=f"F1 on {summaries[0]['split']}, 95 % interval over scenarios")
-    ax.grid(axis="x", color="#eee"); ax.legend(frameon=False, loc="lower right"); fig.tight_layout()
+    ax.grid(axis="x", color="#eee"); ax.legend(frameon=False, loc="upper right"); fig.tight_layout()
     return fig
 
 # %% ../../nbs/oversight/13_figures.ipynb #a70325a9

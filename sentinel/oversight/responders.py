@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['REASONS_SAID', 'OWNS', 'OBJECTIONS', 'PLOYS', 'RESPONDERS', 'DEFAULT_RESPONDER', 'one', 'rationale', 'scripted',
-           'owner', 'specialist', 'adversary']
+           'sees', 'owner', 'specialist', 'adversary']
 
 # %% ../../nbs/oversight/02_responders.ipynb #d766a6f4
 from .observation import Proposed
@@ -37,7 +37,11 @@ OWNS = {    # role -> (areas of operations, kinds of services)
     "SecOps": ({"access"}, {"identity"}),
     "NetworkOps": ({"traffic"}, {"network", "dns", "gateway", "app", "config"}),
 }
-OBJECTIONS = ("{r} is not convinced", "{r} would rather wait", "{r} sees it differently", "{r} agrees", "{r} has no opinion")
+OBJECTIONS = ("{r} is not convinced", "{r} would rather wait", "{r} sees it differently", "{r} agrees")
+
+def sees(world, role, i):
+    "Does this specialist see service `i`?"
+    return i is not None and world.services[i].kind in OWNS[role][1]
 
 def owner(world, action):
     "The specialist whose part `action` falls into: by the area of the operation, else by the kind of the target."
@@ -51,7 +55,9 @@ def specialist(world, action, rng):
     "The specialist who owns this part of the system; sometimes another one comments."
     role = owner(world, action)
     said = rationale(action, world.split, rng)
-    if rng() < .25: said += "; " + one(OBJECTIONS, rng).format(r=one([r for r in OWNS if r != role], rng))
+    if rng() < .4:
+        other, i = one([r for r in OWNS if r != role], rng), locate(world, action)[1]
+        said += "; " + (one(OBJECTIONS, rng) if sees(world, other, i) else "{r} cannot see it").format(r=other)
     return Proposed(action, role, said)
 
 # %% ../../nbs/oversight/02_responders.ipynb #20dbd195
