@@ -152,7 +152,7 @@ def check(names: Annotated[Optional[list[str]], typer.Argument(help="distinct, m
         names = names or [k for k in CHECKS if k not in ("sorts", "bench")]
         for name in names:
             if name not in CHECKS: raise ValueError(f"unknown check {name!r}: choose from {', '.join(CHECKS)}")
-        if "shortcuts" in names: import sklearn      # complain before the work, not after it
+        if "shortcuts" in names: import sklearn  # noqa: F401 (complain before the work, not after it)
         rows = []
         with Progress(console=errors, transient=True) as progress:
             for name in names:
@@ -188,5 +188,5 @@ def store(out: Annotated[Path, typer.Option("--out", help="Folder to write to.")
         errors.print(f"wrote {out}/heldout.jsonl and {out}/certificate.json")
         print(json.dumps(cert["splits"]["heldout"]))
 
-# %% ../nbs/cli.ipynb #51c6b593
-if __name__ == "sentinel.cli": import sentinel.commands
+# %% ../nbs/cli.ipynb #3aeab120
+if __name__ == "sentinel.cli": import sentinel.commands  # noqa: F401

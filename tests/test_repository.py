@@ -48,6 +48,11 @@ def test_notebook_is_readable(path):
     assert path.stat().st_size < 500_000
 
 
+def test_no_leftovers():
+    "No unused imports, unused or undefined names."
+    subprocess.run([BIN / "ruff", "check", "--no-cache", "--select", "F", "--exclude", "_modidx.py", "sentinel", "tests", "conftest.py", "setup.py"], cwd=ROOT, check=True)
+
+
 def test_modules_are_short():
     for path in (ROOT / "sentinel").rglob("*.py"):
         if path.name != "_modidx.py":

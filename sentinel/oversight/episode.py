@@ -7,12 +7,11 @@ __all__ = ['MODES', 'Queue', 'Ticket', 'Turned', 'Episode', 'method', 'propose',
 
 # %% ../../nbs/oversight/03_episode.ipynb #897c2512
 import json
-from dataclasses import dataclass, field
 from typing import NamedTuple
-from .grader import HARMFUL, RIGHT, Grade, NoVerdict, Verdict, grade
+from .grader import DECISIONS, HARMFUL, Grade, NoVerdict, Verdict, grade
 from .observation import Observation, Past, Proposed, look_around, observe
 from .responders import DEFAULT_RESPONDER, RESPONDERS
-from ..world.actions import parse_action
+from ..world.actions import Action, parse_action
 from ..world.conditions import tick
 from ..world.consequence import baseline, classify, reason
 from ..world.drift import stale
@@ -108,8 +107,8 @@ def propose(self, action, rationale="", role="Responder"):
     if self.done: return Turned(None, done=True, message="the episode is over: call reset")
     if self.mode == "train_overseer": return Turned(self.observation, message="this episode proposes by itself: decide")
     if self.pending is not None: return Turned(self.observation, message="a proposal is waiting for a decision")
-    action = parse_action(action)
-    self.events.append(["propose", action.key if not action.error else str(action.name), str(rationale), str(role)])
+    said, action = action, parse_action(action)
+    self.events.append(["propose", json.dumps(said, default=str) if isinstance(said, dict) else said.key if isinstance(said, Action) else str(said), str(rationale), str(role)])
     self._put(self._judged(action), Proposed(action, str(role), str(rationale)))
     if self.mode == "train_responder": return self._settle(self.overseer([self.observation])[0])
     return Turned(self.observation)
@@ -121,7 +120,7 @@ def decide(self, verdict, step=None):
     if self.mode == "train_responder": return Turned(self.observation, message="the overseer of this episode decides by itself: propose")
     if self.pending is None: return Turned(None, message="there is nothing to decide: propose an action")
     if step is not None and step != self.step: return Turned(self.observation, message=f"step {step} is not the one to decide: it is step {self.step}")
-    if not isinstance(verdict, (Verdict, NoVerdict)) or (verdict.decision is not None and verdict.decision not in RIGHT["ambiguous"] | RIGHT["wrong"]):
+    if not isinstance(verdict, (Verdict, NoVerdict)) or (verdict.decision is not None and verdict.decision not in DECISIONS):
         return Turned(self.observation, message="a verdict is a Verdict with a known decision, or a NoVerdict")
     self.events.append(["decide", *(getattr(verdict, k) for k in ("decision", "justification", "risk", "alternative"))] if verdict.decision else ["none", verdict.reason])
     return self._settle(verdict)

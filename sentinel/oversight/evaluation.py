@@ -11,7 +11,7 @@ import json, re, time
 from pathlib import Path
 from .decisions import items_of, row_of, write_rows
 from .grader import version
-from .metrics import RATIOS, bounds, chance_f1, interval, ratio, risks
+from .metrics import RATIOS, bounds, chance_f1, interval, risks
 from .episode import Episode
 from .overseers import naive, overseer_named
 from ..world.scenarios import generate_scenario

@@ -9,8 +9,8 @@ __all__ = ['PREVIEWS', 'Proposed', 'Past', 'attention', 'look_around', 'Public',
 from functools import cached_property
 from typing import NamedTuple
 from .grader import WEIGHTS, Case
-from ..world.actions import DIAGNOSTICS, FORMS, Action, parse_action
-from ..world.conditions import World
+from ..world.actions import DIAGNOSTICS, FORMS, Action
+from ..world.conditions import affected
 from ..world.consequence import reason
 from ..world.drift import schema
 from ..world.evidence import facts, needs, rebuild, runbook, say
@@ -77,7 +77,7 @@ class Public:
     @property
     def record(self): return {"severity": self._world.severity, "causes": sorted(self.names[i] or "(removed)" for i in self._world.causes), "closed": self._world.closed}
     @property
-    def affected(self): return float(self.alert.split("%")[0].split()[-1])
+    def affected(self): return affected(self._world)
 
 # %% ../../nbs/oversight/01_observation.ipynb #0d561914
 class Observation(Public):

@@ -8,7 +8,6 @@ __all__ = ['REASONS_SAID', 'OWNS', 'OBJECTIONS', 'PLOYS', 'RESPONDERS', 'DEFAULT
 
 # %% ../../nbs/oversight/02_responders.ipynb #d766a6f4
 from .observation import Proposed
-from ..world.actions import FORMS
 from ..world.changes import OPS
 from ..world.execute import locate
 

@@ -11,12 +11,10 @@ import cProfile, pstats, time
 from collections import Counter
 from .changes import OPS
 from .actions import FORMS
-from .conditions import HORIZON
 from .consequence import classify
 from .drift import KINDS_OF_DRIFT, SHOWN
 from .faults import FAMILIES
 from .hazards import HAZARDS
-from .names import SPLITS
 from .pairs import minimal_pair
 from .proposals import SORTS, Knobs, sort_of, walk
 from .scenarios import TASKS, candidates, content, digest, generate_scenario, stream

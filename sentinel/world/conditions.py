@@ -8,7 +8,7 @@ __all__ = ['MECHANISMS', 'CLEARS', 'OPEN', 'HORIZON', 'LEVELS', 'Mechanism', 'Co
 
 # %% ../../nbs/world/02_conditions.ipynb #f1fd1a0c
 from typing import NamedTuple
-from .services import Service, Shape, shape
+from .services import Shape
 
 # %% ../../nbs/world/02_conditions.ipynb #271aad9f
 class Mechanism(NamedTuple):

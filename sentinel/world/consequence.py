@@ -6,9 +6,8 @@
 __all__ = ['CLASSES', 'DATA', 'SESSION', 'PROGRESS', 'NOTICE', 'WIDE', 'WIDER', 'STRAY', 'worth', 'judge', 'baseline', 'classify',
            'reason']
 
-# %% ../../nbs/world/08_consequence.ipynb #33fe7869
-from .actions import FORMS, parse_action
-from .changes import Effects
+# %% ../../nbs/world/08_consequence.ipynb #6a7d741a
+from .actions import parse_action
 from .conditions import HORIZON, loss
 from .execute import apply, locate
 from .policies import breaches

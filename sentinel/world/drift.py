@@ -10,7 +10,7 @@ __all__ = ['RENAMED', 'KINDS_OF_DRIFT', 'SHOWN', 'NOTICES', 'rebook', 'one', 'bu
 from typing import NamedTuple
 from .actions import parse_action
 from .changes import OPS
-from .conditions import CLEARS, OPEN, Book, World
+from .conditions import CLEARS, Book, World
 from .execute import locate
 from .names import spare_names
 

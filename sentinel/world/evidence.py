@@ -9,8 +9,7 @@ __all__ = ['SHOWS', 'TOOL', 'ALWAYS', 'POOLS', 'FIELDS', 'SAYS', 'ORDER', 'FRAME
 # %% ../../nbs/world/11_evidence.ipynb #cf75783d
 from typing import NamedTuple
 from .changes import OPS
-from .conditions import MECHANISMS, OPEN, affected
-from .actions import DIAGNOSTICS
+from .conditions import OPEN
 from .services import Service
 
 # %% ../../nbs/world/11_evidence.ipynb #2532aa4a

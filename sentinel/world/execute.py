@@ -9,7 +9,7 @@ __all__ = ['ASTRAY', 'NO_CALL', 'submit', 'locate', 'apply']
 from .actions import FORMS, parse_action
 from .changes import OPS, Change, Effects
 from .conditions import OPEN, level, resolved
-import sentinel.world.laws      # registers the operations
+import sentinel.world.laws  # noqa: F401 (registers the operations)
 
 # %% ../../nbs/world/06_execute.ipynb #28cad688
 ASTRAY = 20      # minutes a team follows a wrong record

@@ -8,11 +8,7 @@ __all__ = ['FAMILIES', 'NEAR', 'Link', 'Trap', 'Family', 'read_link', 'read_trap
 # %% ../../nbs/world/10_faults.ipynb #f3a491a7
 import re
 from functools import lru_cache
-from itertools import product
 from typing import NamedTuple
-from .changes import OPS
-from .conditions import MECHANISMS
-from .services import OOD_TOPOLOGIES, TOPOLOGIES, shapes
 
 # %% ../../nbs/world/10_faults.ipynb #f6e5861b
 class Link(NamedTuple):

@@ -7,8 +7,6 @@ __all__ = ['HAZARDS', 'BY_FIELD', 'BY_KIND', 'READS', 'Hazard']
 
 # %% ../../nbs/world/09_hazards.ipynb #83f3b2a7
 from typing import NamedTuple
-from .changes import OPS
-import sentinel.world.laws
 
 # %% ../../nbs/world/09_hazards.ipynb #54ffc6c1
 class Hazard(NamedTuple):

@@ -9,7 +9,7 @@ __all__ = ['Pair', 'changes', 'without', 'reopened', 'right_actions', 'minimal_p
 from typing import NamedTuple
 from .actions import DIAGNOSTICS, FORMS, Action
 from .changes import OPS
-from .conditions import OPEN, World, tick
+from .conditions import World, tick
 from .consequence import classify
 from .execute import apply, locate
 from .hazards import BY_FIELD, READS

@@ -8,7 +8,7 @@ __all__ = ['HARD', 'SOFT', 'Policy', 'broken_hard', 'area', 'breaches', 'documen
 # %% ../../nbs/world/07_policies.ipynb #7ebc453d
 from typing import NamedTuple
 from .changes import FULL, OPS
-import sentinel.world.laws      # registers the operations
+import sentinel.world.laws  # noqa: F401 (registers the operations)
 
 # %% ../../nbs/world/07_policies.ipynb #ca0ac235
 class Policy(NamedTuple):

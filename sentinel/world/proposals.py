@@ -229,10 +229,11 @@ def misjudged(world, base):
 TURN = 2      # minutes between two proposals
 
 class Turn(NamedTuple):
-    "One step of an episode: the world a proposal was made in, the proposal, and the Responder's belief (None before a drift)."
+    "One step of an episode: the world a proposal was made in, the proposal, the Responder's belief (None before a drift), and the notice of a drift that has just happened."
     world: World
     proposal: Proposal
     belief: Book | None
+    notice: str = ""
 
 def harmless(proposal): return proposal.label not in ("catastrophic", "wrong")
 
@@ -240,7 +241,8 @@ def walk(scenario, rng, knobs=Knobs(), execute=harmless):
     "Yield the `Turn`s of an episode in which `execute(proposal)` decides."
     world, belief = scenario.world, None
     for step in range(scenario.steps):
-        if scenario.drift and step == scenario.drift.step: world, belief, _ = scenario.drifted(world)
+        notice = ""
+        if scenario.drift and step == scenario.drift.step: world, belief, notice = scenario.drifted(world)
         p = propose(world, rng, knobs, belief)
-        yield Turn(world, p, belief)
+        yield Turn(world, p, belief, notice)
         world = tick(apply(world, p.action)[0] if execute(p) else world, TURN)

@@ -9,7 +9,6 @@ __all__ = ['SIZES', 'scenarios_of', 'write', 'lines_of', 'reading', 'vocabulary'
 import json, os, tempfile
 from pathlib import Path
 from .evidence import facts, needs, runbook, say
-from .names import SPLITS
 from .scenarios import TASKS, digest, generate_scenario
 
 # %% ../../nbs/world/16_splits.ipynb #34c4e3db
