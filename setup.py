@@ -10,7 +10,7 @@ config.read(here / "settings.ini", encoding="utf-8")
 cfg = config["DEFAULT"]
 
 extras = {key.removesuffix("_requirements"): cfg[key].split() for key in cfg if key.endswith("_requirements")}
-extras["dev"] += extras["eval"] + extras["openai"] + extras["ray"] + extras["hf"] + extras["notebooks"]
+extras["dev"] += [r for name in ("eval", "openai", "ray", "hf", "nano", "train", "notebooks") for r in extras[name]]
 
 setup(
     name=cfg["lib_name"],
@@ -25,7 +25,7 @@ setup(
     license_files=["LICENSE"],
     keywords=cfg["keywords"],
     packages=find_packages(include=["sentinel", "sentinel.*"]),
-    package_data={"sentinel": ["py.typed"]},
+    package_data={"sentinel": ["py.typed", "assets/**/*"]},
     python_requires=f">={cfg['min_python']},<3.14",
     install_requires=cfg["requirements"].split(),
     extras_require=extras,

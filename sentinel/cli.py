@@ -35,7 +35,7 @@ def one_line():
     "Turn an expected error into one line and exit code 2."
     try: yield
     except ImportError as e:
-        extra = {"openai": "openai", "ray": "ray", "torch": "hf", "transformers": "hf", "peft": "hf"}.get(e.name, "eval")
+        extra = {"openai": "openai", "ray": "ray", "torch": "hf", "transformers": "hf", "peft": "hf", "onnxruntime": "nano", "tokenizers": "nano", "trl": "train", "datasets": "train", "onnx": "train"}.get(e.name, "eval")
         errors.print(f"sentinel: {e.name} is not installed: pip install 'openenv-sentinel[{extra}]'", style="red", markup=False, soft_wrap=True)
         raise typer.Exit(2)
     except (ValueError, OSError) as e:
@@ -188,5 +188,5 @@ def store(out: Annotated[Path, typer.Option("--out", help="Folder to write to.")
         errors.print(f"wrote {out}/heldout.jsonl and {out}/certificate.json")
         print(json.dumps(cert["splits"]["heldout"]))
 
-# %% ../nbs/cli.ipynb #3aeab120
-if __name__ == "sentinel.cli": import sentinel.commands  # noqa: F401
+# %% ../nbs/cli.ipynb #eb4912b6
+if __name__ == "sentinel.cli": import sentinel.commands, sentinel.runs  # noqa: F401
