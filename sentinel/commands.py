@@ -15,8 +15,8 @@ from rich.progress import Progress
 from rich.text import Text
 from .cli import COLORS, FormatOption, OutOption, SeedOption, SplitOption, TaskOption, app, check_output, deliver, errors, grid, one_line, print_rows, screen
 
-# %% ../nbs/commands.ipynb #8807b6f4
-OverseerOption = Annotated[str, typer.Option("--overseer", help="Names, comma-separated: naive, random[:SEED], always-approve|flag|block|escalate, policy_aware, evidence, openai:MODEL[@URL], hf:PATH.")]
+# %% ../nbs/commands.ipynb #57209fce
+OverseerOption = Annotated[str, typer.Option("--overseer", help="Names, comma-separated: naive, random[:SEED], always-approve|flag|block|escalate, policy_aware, evidence, openai:MODEL[@URL], hf:PATH, nano[:PATH], or nano-quick, which writes no justifications.")]
 PreviewOption = Annotated[str, typer.Option("--preview", help="none, full, or both comma-separated. With full, the answer is in the prompt on purpose.")]
 DirOption = Annotated[Optional[Path], typer.Option("--out", help="Folder for decision tables (parquet), reply journals and summary.json. A run that is started again with the same folder does not repeat paid calls.")]
 ALL = "naive,random,always-flag,always-block,always-escalate,policy_aware,evidence"

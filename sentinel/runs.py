@@ -28,7 +28,7 @@ def train_overseer(profile: Annotated[str, typer.Option("--profile", help="nano 
         warnings.filterwarnings("ignore")
         from sentinel.training.pipeline import train
         with Progress(console=errors, transient=True) as progress: data = train(profile, out, seed, smoke, resume, track=progress.track, **dict(x.split("=", 1) for x in settings))
-        deliver(data, lambda: show_run(data), format, None)
+        if os.environ.get("RANK", "0") == "0": deliver(data, lambda: show_run(data), format, None)     # one of several processes speaks
 
 def show_run(data):
     "Print a receipt as a table."

@@ -89,7 +89,7 @@ def evidence(batch):
 RULES = {"naive": naive, "random": chance(), "policy_aware": policy_aware, "evidence": evidence} | {f"always-{d}": always(d) for d in DECISIONS}
 
 def overseer_named(spec, journal=None, asking=None):
-    "The Overseer a name stands for: a rule, `random:SEED`, `openai:MODEL`, `openai:MODEL@URL`, `hf:PATH`, `nano` or `nano:PATH`. `journal` is where paid replies are kept, `asking` holds further fields of `remote.Asking`. Raises ValueError in one line."
+    "The Overseer a name stands for: a rule, `random:SEED`, `openai:MODEL`, `openai:MODEL@URL`, `hf:PATH`, `nano[:PATH]`, or `nano-quick[:PATH]`, which writes no justification. `journal` is where paid replies are kept, `asking` holds further fields of `remote.Asking`. Raises ValueError in one line."
     name, _, rest = spec.partition(":")
     if name == "openai":
         from sentinel.oversight.remote import openai_named
@@ -97,9 +97,9 @@ def overseer_named(spec, journal=None, asking=None):
     if name == "hf":
         from sentinel.oversight.local import hf_overseer
         return hf_overseer(rest)
-    if name == "nano":
+    if name in ("nano", "nano-quick"):
         from sentinel.oversight.nano import nano_overseer
-        return nano_overseer(rest or None)
+        return nano_overseer(rest or None, name == "nano")
     if name == "random" and rest.isdigit(): return chance(int(rest))
     if spec in RULES: return RULES[spec]
-    raise ValueError(f"unknown overseer {spec!r}: choose from {', '.join(RULES)}, random:SEED, openai:MODEL[@URL], hf:PATH or nano[:PATH]")
+    raise ValueError(f"unknown overseer {spec!r}: choose from {', '.join(RULES)}, random:SEED, openai:MODEL[@URL], hf:PATH, nano[:PATH] or nano-quick[:PATH]")

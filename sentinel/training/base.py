@@ -107,14 +107,15 @@ class Lessons(torch.utils.data.Dataset):
     def __getitem__(self, k):
         import random
         if k >= self.n: raise IndexError(k)
-        rng, replies = random.Random(f"{self.seed} {k}"), k % self.reply_every == 0
+        late = k >= 2 * self.n / 3
+        rng, replies = random.Random(f"{self.seed} {k}"), k % (self.reply_every // (1 + late)) == 0
         task = rng.choices(list(TIERS), list(TIERS.values()))[0]
         preview, first = "full" if rng.random() < self.full else "none", START * (1 + self.seed) + k * self.size
-        return collate([self.encode(lesson(task, first + i, most=self.most // (1 + replies), preview=preview, silent=0 if replies else self.silent), rng, replies) for i in range(self.size)], self.marks)
+        return collate([self.encode(lesson(task, first + i, most=self.most // (1 + replies), preview=preview, silent=0 if replies else self.silent), rng, replies) for i in range(self.size)], self.marks, 4.0 if late else 1.0)
 
-# %% ../../nbs/training/02_base.ipynb #6eec7e4e
-def collate(encoded, marks):
-    "A batch as tensors: ids, positions, weights of the tokens as targets [batch, tokens]; which situation tokens are real; indices of the openings; classes and marks of the questions; count and width."
+# %% ../../nbs/training/02_base.ipynb #a4b7b50a
+def collate(encoded, marks, words=1.0):
+    "A batch as tensors: ids, positions, weights of the tokens as targets [batch, tokens]; which situation tokens are real; indices of the openings; classes and marks of the questions; count and width. `words` weighs the words of replies against those of situations, which weigh a half."
     up = lambda n, to: -(-n // to) * to
     first, count = up(max(len(s) for s, _ in encoded), 16), max(len(a) for _, a in encoded)
     width = up(max(len(q[0]) for _, a in encoded for q in a), 8)
@@ -125,7 +126,7 @@ def collate(encoded, marks):
         ids[b, :n], positions[b, :n], weights[b, 1:n], real[b, :n] = torch.tensor(situation), torch.arange(n), .5, True
         for k, (tokens, weight, at, q) in enumerate(asked):
             here = first + k * width
-            ids[b, here:here + len(tokens)], weights[b, here:here + len(tokens)] = torch.tensor(tokens), torch.tensor(weight)
+            ids[b, here:here + len(tokens)], weights[b, here:here + len(tokens)] = torch.tensor(tokens), words * torch.tensor(weight)
             positions[b, here:here + width] = torch.arange(n, n + width)
             openings.append(b * ids.shape[1] + here + at)
             labels.append(q.label)
