@@ -23,13 +23,13 @@ class Profile:
     c_steps: int = 12           # stage C: GRPO steps
     prompts: int = 8            # questions per GRPO step
     generations: int = 8        # answers to each
-    a_rate: float = 3e-4        # learning rates
+    a_rate: float = 2e-4        # learning rates
     b_rate: float = 5e-4
-    c_rate: float = 3e-4
+    c_rate: float = 2e-4
     reward: str = "binary"      # or shaped
-    questions: int = 600        # situations asked about for stage B
+    questions: int = 500        # situations asked about for stage B
     samples: int = 4            # policy replies per situation
-    rows: int = 1200            # rows of the stage B dataset (the deck's configuration: 321)
+    rows: int = 1000            # rows of the stage B dataset (the deck's configuration: 321)
     epochs: float = 2.0
     per_tier: tuple = (20, 20, 10)   # dev scenarios of action_screen, war_room, drift_ops in every measurement
     tokens: int = 64            # longest reply
@@ -38,7 +38,7 @@ class Profile:
 
 # %% ../../nbs/training/08_profiles.ipynb #245b642c
 PROFILES = {
-    "nano": Profile(batches=800),
+    "nano": Profile(batches=1300),
     "colab_t4": Profile("Qwen/Qwen2.5-0.5B-Instruct", "float16", True, 4, a_steps=20, c_steps=20, prompts=4, a_rate=1e-5, b_rate=1e-4, c_rate=1e-5, questions=200, samples=2, rows=321, per_tier=(6, 4, 2), tokens=160, micro=4, device="cuda"),
     "production_l4": Profile("Qwen/Qwen3-1.7B", "bfloat16", True, 4, True, a_steps=60, c_steps=120, prompts=8, a_rate=1e-5, b_rate=1e-4, c_rate=5e-6, questions=1500, rows=2400, tokens=200, micro=4, device="cuda"),
 }

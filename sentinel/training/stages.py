@@ -27,10 +27,10 @@ def common(dtype, out, steps, rate, seed, save_every=5, **more):
         gradient_checkpointing=cuda, dataloader_pin_memory=cuda, logging_steps=1, save_strategy="steps", save_steps=save_every, save_total_limit=1, report_to="none", disable_tqdm=False, **more)
 
 def grpo_config(out, steps, rate, seed, prompts=8, generations=8, beta=.01, tokens=64, dtype="float32", vllm=False, micro=None, **more):
-    "GRPO: `prompts` questions per step with `generations` answers each; `beta` weighs the distance to the model that the stage began with, and makes it a logged number."
+    "GRPO: `prompts` questions per step with `generations` answers each; `beta` weighs the distance to the model that the stage began with, and makes it a logged number. A reply that is cut off has no verdict and earns what silence earns, so it is not masked."
     batch = prompts * generations
     return GRPOConfig(**common(dtype, out, steps, rate, seed, lr_scheduler_type="constant_with_warmup", warmup_steps=2, max_grad_norm=.5, **more), per_device_train_batch_size=micro or batch, gradient_accumulation_steps=batch // (micro or batch),
-        num_generations=generations, beta=beta, temperature=1.0, max_completion_length=tokens, mask_truncated_completions=True, chat_template_kwargs={"enable_thinking": False}, use_vllm=vllm, **({"vllm_mode": "colocate", "vllm_gpu_memory_utilization": .3} if vllm else {}))
+        num_generations=generations, beta=beta, temperature=1.0, max_completion_length=tokens, mask_truncated_completions=False, chat_template_kwargs={"enable_thinking": False}, use_vllm=vllm, **({"vllm_mode": "colocate", "vllm_gpu_memory_utilization": .3} if vllm else {}))
 
 def sft_config(out, rows, epochs, rate, seed, batch=16, dtype="float32", micro=None, **more):
     "SFT on completions only."
