@@ -7,8 +7,8 @@ __all__ = ['SAYS', 'TIERS', 'START', 'Layout', 'layout_of', 'later', 'attend', '
            'Lessons', 'collate', 'make_model', 'tokenizer_for_base', 'losses', 'quick_halves', 'make_optimizers',
            'pretrain', 'save_state']
 
-# %% ../../nbs/training/02_base.ipynb #731ba16a
-import json, math, os, re
+# %% ../../nbs/training/02_base.ipynb #8d9776e2
+import math, os, re
 from collections import Counter
 from pathlib import Path
 from typing import NamedTuple

@@ -68,7 +68,7 @@ def half_weights(graph):
 
 def to_onnx(model, path):
     "Write a model as an ONNX graph."
-    import io, logging, onnx
+    import logging, onnx
     c, reader = model.config, Reader(model).eval()
     past = torch.zeros(c.num_hidden_layers, 2, 1, c.num_key_value_heads, 3, c.head_dim)
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)

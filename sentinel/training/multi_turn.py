@@ -8,7 +8,7 @@ __all__ = ['TOOLS', 'Oversight', 'tool']
 # %% ../../nbs/training/11_multi_turn.ipynb #75cbb0c1
 from ..oversight.episode import Episode
 from ..oversight.grader import Verdict
-from ..oversight.prompts import SYSTEM, user_prompt
+from ..oversight.prompts import user_prompt
 from ..oversight.slots import from_slots, to_slots
 from ..world.scenarios import generate_scenario
 

@@ -15,12 +15,11 @@ from pathlib import Path
 from typing import NamedTuple
 from ..oversight.decisions import read_rows, trajectory, write_rows
 from ..oversight.evaluation import run_of
-from ..oversight.local import chat_text, local_overseer
+from ..oversight.local import local_overseer
 from .gate import Rule, decide, in_words
 from .profiles import check_profile, here, profile_named
 from .receipts import Receipt, measures, stamp
-from ..world.scenarios import TASKS, generate_scenario
-from ..world.splits import write
+from ..world.scenarios import TASKS
 
 # %% ../../nbs/training/09_pipeline.ipynb #1068793d
 def tiny_model(folder, architecture="Qwen3"):

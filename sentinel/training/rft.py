@@ -11,10 +11,9 @@ from collections import Counter, defaultdict
 from hashlib import blake2b
 from pathlib import Path
 from ..oversight.decisions import trajectory
-from ..oversight.grader import DECISIONS, RIGHT, Verdict, grade, version
+from ..oversight.grader import DECISIONS, grade, version
 from ..oversight.local import OPENING
 from ..oversight.overseers import DECIDES, explain
-from ..oversight.slots import to_slots
 from .rewards import Reward, task_of
 from ..world.scenarios import generate_scenario
 from ..world.splits import write
