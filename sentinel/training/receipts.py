@@ -85,6 +85,7 @@ def report(data):
     lines = [f"profile {data['profile']}, seed {data['seed']}, revision {data['revision'] or 'unknown'}, grader {data['grader']}",
              f"{data['machine']['cores']} cores, {data['machine'].get('gpu', 'no GPU')}; {sum(data['seconds'].values()) / 60:.1f} minutes: " + ", ".join(f"{k} {v:.0f} s" for k, v in data["seconds"].items())]
     if data.get("gate"): lines += [f"gate: {data['gate'][-1]['ending'] or 'undecided'}, C - B = {data['gate'][-1]['difference']:+.3f} [{data['gate'][-1]['low']:+.3f}, {data['gate'][-1]['high']:+.3f}] on {data['gate'][-1]['n']} decisions; kept: {data.get('kept', '-')}"]
+    lines += data.get("remarks", [])
     shown = ("f1", "coverage", "harm_averted", "good_delayed", "binary")
     body = [[s, str(m["n"]), *[cell(m[k]) for k in shown], *["-" if m[k] is None else f"{m[k]:.3f}" for k in ("auroc", "ece")]] for s, m in data["stages"].items()]
     return lines, ["stage (dev)", "n", *shown, "AUROC", "ECE"], body
