@@ -42,7 +42,7 @@ PROFILES = {
     "colab_t4": Profile("Qwen/Qwen2.5-0.5B-Instruct", "float16", True, 4, a_steps=20, c_steps=20, prompts=4, a_rate=1e-5, b_rate=1e-4, c_rate=1e-5, questions=200, samples=2, rows=321, per_tier=(6, 4, 2), tokens=160, micro=4, device="cuda"),
     "production_l4": Profile("Qwen/Qwen3-1.7B", "bfloat16", True, 4, True, a_steps=60, c_steps=120, prompts=8, a_rate=1e-5, b_rate=1e-4, c_rate=5e-6, questions=1500, rows=2400, tokens=200, micro=4, device="cuda"),
 }
-SMOKE = dict(batches=6, a_steps=2, c_steps=2, prompts=2, generations=2, questions=60, samples=1, rows=16, epochs=1.0, per_tier=(1, 1, 1), tokens=48, micro=0)
+SMOKE = dict(batches=6, a_steps=2, c_steps=2, prompts=2, generations=2, questions=60, samples=1, rows=16, epochs=2.0, per_tier=(1, 1, 1), tokens=48, micro=0)
 
 def profile_named(name, smoke=False, **settings):
     "The profile of this name with some settings replaced. Raises ValueError in one line for unknown names and for settings of the wrong kind."

@@ -6,8 +6,8 @@
 __all__ = ['WATCHED', 'LEVELS', 'RISES', 'SAME', 'common', 'grpo_config', 'sft_config', 'Record', 'draw_live', 'curves',
            'Questions', 'Climb', 'checkpoint_in', 'grpo', 'tokens_of', 'sft', 'sampler']
 
-# %% ../../nbs/training/05_stages.ipynb #05e49bcc
-import json, random
+# %% ../../nbs/training/05_stages.ipynb #0d740675
+import json, random, shutil
 from pathlib import Path
 from datasets import Dataset
 from transformers import TrainerCallback
@@ -115,9 +115,12 @@ class Climb(TrainerCallback):
 
 # %% ../../nbs/training/05_stages.ipynb #9c82b5ca
 def checkpoint_in(folder):
-    "The last checkpoint of a trainer in `folder`, or None."
-    from transformers.trainer_utils import get_last_checkpoint
-    return get_last_checkpoint(str(folder)) if Path(folder).is_dir() else None
+    "The last whole checkpoint of a trainer in `folder`, or None. One that was being written when the run was killed lacks its state, and is removed."
+    whole = []
+    for c in Path(folder).glob("checkpoint-*"):
+        if (c / "trainer_state.json").exists(): whole.append(c)
+        else: shutil.rmtree(c)
+    return str(max(whole, key=lambda c: int(c.name.split("-")[1]))) if whole else None
 
 def grpo(model, tokenizer, questions, config, kind="binary", callbacks=()):
     "Train by GRPO on `Questions`; returns (the model, the `Reward` with its counts)."
