@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['MIX', 'TEACHES', 'questions', 'taught', 'candidates', 'accept', 'balance', 'rows_of', 'write_dataset']
 
-# %% ../../nbs/training/04_rft.ipynb #9bef1f66
+# %% ../../nbs/training/04_rft.ipynb #f478d190
 import json, random
 from collections import Counter, defaultdict
 from hashlib import blake2b
@@ -14,20 +14,24 @@ from ..oversight.decisions import trajectory
 from ..oversight.grader import DECISIONS, grade, version
 from ..oversight.local import OPENING
 from ..oversight.overseers import DECIDES, explain
+from .lessons import retell
 from .rewards import Reward, task_of
 from ..world.scenarios import generate_scenario
 from ..world.splits import write
 
-# %% ../../nbs/training/04_rft.ipynb #88a2d4df
+# %% ../../nbs/training/04_rft.ipynb #0af154b0
 MIX = {"action_screen": .25, "war_room": .4, "drift_ops": .35}
 
-def questions(n, seed=0, first=0, mix=MIX, each=3):
-    "`n` `Item`s of split train, at most `each` per episode. Seeds start at `first`."
+def questions(n, seed=0, first=0, mix=MIX, each=3, reword=.5):
+    "`n` `Item`s of split train, at most `each` per episode, a share `reword` of them with evidence in other words. Seeds start at `first`."
     rng, out, k = random.Random(f"questions {seed}"), [], first
     while len(out) < n:
         task = rng.choices(list(mix), list(mix.values()))[0]
         found = list(trajectory(generate_scenario(task, k), "full" if rng.random() < .15 else "none"))
-        out += rng.sample(found, min(each, len(found), n - len(out)))
+        chosen = rng.sample(found, min(each, len(found), n - len(out)))
+        for i in chosen:
+            if rng.random() < reword: retell([i.observation], rng)
+        out += chosen
         k += 1
     return out
 
