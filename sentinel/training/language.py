@@ -6,8 +6,8 @@
 __all__ = ['CUTS', 'PAD', 'END', 'SLOTS', 'NUMBERS', 'LINKS', 'FILLERS', 'MARKS', 'CHAT', 'by_decree', 'train_tokenizer',
            'Manner', 'filler', 'manner', 'moved', 'reworded', 'retold', 'chat_tokenizer']
 
-# %% ../../nbs/training/00_language.ipynb #3696df47
-import json, re, string
+# %% ../../nbs/training/00_language.ipynb #38a31fdb
+import json, string
 from collections import Counter
 from typing import NamedTuple
 from ..oversight.grader import DECISIONS, SMALL

@@ -163,7 +163,7 @@ def make_base(run):
     run.on_main(make)
     return str(folder)
 
-# %% ../../nbs/training/09_pipeline.ipynb #520168c8
+# %% ../../nbs/training/09_pipeline.ipynb #306cae0e
 def callbacks(run, stage):
     from sentinel.training.stages import Record
     return [Record(stage, run.log, run.live)] if run.main else []
@@ -177,7 +177,7 @@ def stage_a(run, base):
     from sentinel.training.stages import Questions, grpo
     start = time.time()
     model, tokenizer = load_policy(run.p, base)
-    model, reward = grpo(model, tokenizer, Questions(run.seed, first=0), settings(run, "A", run.p.a_steps, run.p.a_rate), run.p.reward, callbacks(run, "A"))
+    if run.p.a_steps: model, _ = grpo(model, tokenizer, Questions(run.seed, first=0), settings(run, "A", run.p.a_steps, run.p.a_rate), run.p.reward, callbacks(run, "A"))
     run.on_main(run.finish, "A", model, tokenizer, time.time() - start)
 
 def stage_b(run, base):
@@ -199,7 +199,7 @@ def stage_b(run, base):
     model = sft(model, tokenizer, rows, sft_config(run.out / "B", len(rows), p.epochs, p.b_rate, run.seed, dtype=p.dtype, micro=p.micro), callbacks(run, "B"))
     run.on_main(run.finish, "B", model, tokenizer, time.time() - start)
 
-# %% ../../nbs/training/09_pipeline.ipynb #e327f220
+# %% ../../nbs/training/09_pipeline.ipynb #99bd590f
 def stage_c(run, base):
     "Curriculum GRPO, under the gate."
     from transformers import TrainerCallback
@@ -223,7 +223,7 @@ def stage_c(run, base):
                 broadcast_object_list(stop)
             control.should_training_stop = control.should_training_stop or stop[0]
     if not (gate and gate[-1]["ending"]):
-        model, reward = grpo(model, tokenizer, Questions(run.seed + 1, first=400_000, rises=True), settings(run, "C", p.c_steps, p.c_rate), p.reward, [*callbacks(run, "C"), Gate()])
+        model, _ = grpo(model, tokenizer, Questions(run.seed + 1, first=400_000, rises=True), settings(run, "C", p.c_steps, p.c_rate), p.reward, [*callbacks(run, "C"), Gate()])
         run.on_main(run.finish, "C", model, tokenizer, time.time() - start)
     def keep():
         kept = "C" if gate[-1]["ending"] == "gain" else "B"

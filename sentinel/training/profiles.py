@@ -9,7 +9,7 @@ __all__ = ['PROFILES', 'SMOKE', 'SHAPES', 'HARDWARE', 'Profile', 'profile_named'
 from dataclasses import dataclass, fields, replace
 from importlib.util import find_spec
 
-# %% ../../nbs/training/08_profiles.ipynb #e03ac327
+# %% ../../nbs/training/08_profiles.ipynb #bdf16d71
 @dataclass(frozen=True)
 class Profile:
     "The settings of a run."
@@ -19,7 +19,7 @@ class Profile:
     bits: int = 0               # 4: load the base quantised (NF4)
     vllm: bool = False          # generate with vLLM, on the same GPU
     batches: int = 0            # batches of lessons in pre-training (nano only)
-    a_steps: int = 12           # stage A: GRPO steps
+    a_steps: int = 12           # stage A: GRPO steps; 0 leaves the warm-up out
     c_steps: int = 12           # stage C: GRPO steps
     prompts: int = 8            # questions per GRPO step
     generations: int = 8        # answers to each
@@ -63,7 +63,7 @@ def read(value, kind):
         return value.lower() in ("true", "1")
     return tuple(int(x) for x in value.split(",")) if kind is tuple else kind(value)
 
-# %% ../../nbs/training/08_profiles.ipynb #f085daf2
+# %% ../../nbs/training/08_profiles.ipynb #a1382ac6
 def here():
     "What this machine has: {cuda, bfloat16, vllm, bitsandbytes}."
     import torch
@@ -81,7 +81,7 @@ def check_profile(p, has):
     if p.bits and not has["bitsandbytes"]: raise ValueError("4-bit loading needs the bitsandbytes package: pip install 'openenv-sentinel[train]'")
     if p.model == "nano" and (p.adapter or p.bits): raise ValueError("nano is trained whole: adapter and bits are for pre-trained models")
     if (p.model == "nano") != (p.batches > 0): raise ValueError("batches of lessons are for model nano, which needs some")
-    if min(p.a_steps, p.c_steps, p.prompts, p.questions, p.rows, p.samples, p.tokens) < 1 or p.generations < 2: raise ValueError("steps, prompts, questions, rows, samples and tokens are at least 1, generations at least 2")
+    if p.a_steps < 0 or min(p.c_steps, p.prompts, p.questions, p.rows, p.samples, p.tokens) < 1 or p.generations < 2: raise ValueError("c_steps, prompts, questions, rows, samples and tokens are at least 1, generations at least 2, a_steps at least 0")
     if p.micro and (p.prompts * p.generations) % p.micro: raise ValueError("micro must divide prompts x generations")
     if p.reward not in ("binary", "shaped"): raise ValueError(f"unknown reward {p.reward!r}: choose binary or shaped")
     return p
