@@ -201,7 +201,7 @@ def tokenizer_for_base(n=400):
         for q in l.questions: texts.append(to_slots(l.situation + q.tail + reply(*expert(q)))[0])
     return train_tokenizer(texts)
 
-# %% ../../nbs/training/02_base.ipynb #997a810e
+# %% ../../nbs/training/02_base.ipynb #46cc7ea5
 def losses(model, judges, batch, agree, decisions):
     "(loss of decisions, of words, of surroundings, of consequences, of attention)."
     ids, positions, weights, real, openings, labels, truths, look, places, width = batch
@@ -215,7 +215,7 @@ def losses(model, judges, batch, agree, decisions):
     decided = -(wanted * (hidden[openings] @ words).log_softmax(-1)[:, decisions]).sum(-1).mean()
     weight = weights.flatten()[1:]
     use = weight.nonzero().flatten()
-    said = (F.cross_entropy(hidden[use] @ words, ids.flatten()[use + 1], reduction="none") * weight[use]).sum() / weight[use].sum()
+    said = (F.cross_entropy((hidden[use].to(kind) @ words.to(kind)).float(), ids.flatten()[use + 1], reduction="none") * weight[use]).sum() / weight[use].sum()
     middle = out.hidden_states[1 + len(model.model.layers) // 2].flatten(0, 1)[openings].float()
     seen = (F.rms_norm(middle, middle.shape[-1:]), hidden[openings])
     looked = sum(layout.missed, torch.zeros(()))

@@ -85,7 +85,7 @@ def weights_hash(folder):
     for f in sorted(Path(folder).glob("*.safetensors")): h.update(f.read_bytes())
     return h.hexdigest()
 
-# %% ../../nbs/training/09_pipeline.ipynb #c5b3451f
+# %% ../../nbs/training/09_pipeline.ipynb #87d6bdb6
 class Run(NamedTuple):
     "A training run."
     p: object            # Profile
@@ -112,15 +112,15 @@ class Run(NamedTuple):
 
     def done(self, stage): return (self.out / stage / "done").exists()
 
-    def finish(self, stage, model, tokenizer, seconds, **more):
-        "Measure a stage, save its weights, and note it."
-        rows = measure(model, tokenizer, self.p, stage, self.out)
+    def finish(self, stage, model, tokenizer, start, rows=None):
+        "Measure a stage, unless its `rows` are known, save its weights, and note it."
+        rows = rows or measure(model, tokenizer, self.p, stage, self.out)
         folder = self.out / stage
         model.save_pretrained(folder)
         tokenizer.save_pretrained(folder)
         shutil.rmtree(folder / "start", ignore_errors=True)
-        self.receipt.spent(stage, seconds)
-        self.receipt.note(stages=self.receipt.data["stages"] | {stage: measures(rows) | more | {"weights": weights_hash(folder)}})
+        self.receipt.spent(stage, time.time() - start)
+        self.receipt.note(stages=self.receipt.data["stages"] | {stage: measures(rows) | {"weights": weights_hash(folder)}})
         save_log(self)
         (folder / "done").touch()
 
@@ -163,7 +163,7 @@ def make_base(run):
     run.on_main(make)
     return str(folder)
 
-# %% ../../nbs/training/09_pipeline.ipynb #306cae0e
+# %% ../../nbs/training/09_pipeline.ipynb #e2e38ab3
 def callbacks(run, stage):
     from sentinel.training.stages import Record
     return [Record(stage, run.log, run.live)] if run.main else []
@@ -178,7 +178,7 @@ def stage_a(run, base):
     start = time.time()
     model, tokenizer = load_policy(run.p, base)
     if run.p.a_steps: model, _ = grpo(model, tokenizer, Questions(run.seed, first=0), settings(run, "A", run.p.a_steps, run.p.a_rate), run.p.reward, callbacks(run, "A"))
-    run.on_main(run.finish, "A", model, tokenizer, time.time() - start)
+    run.on_main(run.finish, "A", model, tokenizer, start)
 
 def stage_b(run, base):
     from sentinel.training.rft import accept, balance, candidates, questions, rows_of, write_dataset
@@ -197,9 +197,9 @@ def stage_b(run, base):
     from datasets import Dataset
     rows = Dataset.from_parquet(str(table), cache_dir=str(run.out / "data" / ".cache")).to_list()
     model = sft(model, tokenizer, rows, sft_config(run.out / "B", len(rows), p.epochs, p.b_rate, run.seed, dtype=p.dtype, micro=p.micro), callbacks(run, "B"))
-    run.on_main(run.finish, "B", model, tokenizer, time.time() - start)
+    run.on_main(run.finish, "B", model, tokenizer, start)
 
-# %% ../../nbs/training/09_pipeline.ipynb #99bd590f
+# %% ../../nbs/training/09_pipeline.ipynb #753367ba
 def stage_c(run, base):
     "Curriculum GRPO, under the gate."
     from transformers import TrainerCallback
@@ -222,9 +222,10 @@ def stage_c(run, base):
                 from accelerate.utils import broadcast_object_list
                 broadcast_object_list(stop)
             control.should_training_stop = control.should_training_stop or stop[0]
-    if not (gate and gate[-1]["ending"]):
-        model, _ = grpo(model, tokenizer, Questions(run.seed + 1, first=400_000, rises=True), settings(run, "C", p.c_steps, p.c_rate), p.reward, [*callbacks(run, "C"), Gate()])
-        run.on_main(run.finish, "C", model, tokenizer, time.time() - start)
+    if not run.done("C"):
+        steps = gate[-1]["step"] if gate and gate[-1]["ending"] else p.c_steps     # a run killed after the gate's word ends where the gate ended it
+        model, _ = grpo(model, tokenizer, Questions(run.seed + 1, first=400_000, rises=True), settings(run, "C", steps, p.c_rate), p.reward, [*callbacks(run, "C"), Gate()])
+        run.on_main(lambda: run.finish("C", model, tokenizer, start, read_rows(run.out / "dev-C.parquet")))     # the gate has just measured it
     def keep():
         kept = "C" if gate[-1]["ending"] == "gain" else "B"
         shutil.rmtree(run.out / "kept", ignore_errors=True)
