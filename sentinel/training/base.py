@@ -5,12 +5,14 @@
 # %% auto #0
 __all__ = ['LOOKS', 'SAYS', 'TIERS', 'START', 'SHARES', 'Layout', 'layout_of', 'attend', 'missed', 'target', 'looks', 'lines_of',
            'surroundings', 'consequences', 'marks_of', 'heard', 'reply', 'Lessons', 'collate', 'make_model',
-           'tokenizer_for_base', 'losses', 'quick_halves', 'quick_norms', 'make_optimizers', 'pretrain', 'save_state']
+           'tokenizer_for_base', 'losses', 'quick_halves', 'quick_norms', 'make_optimizers', 'learn', 'pretrain',
+           'save_state']
 
-# %% ../../nbs/training/02_base.ipynb #8ac728e6
+# %% ../../nbs/training/02_base.ipynb #71303005
 import math, os, re
 from bisect import bisect
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 import torch
@@ -122,14 +124,14 @@ def heard(label, agree):
     said = SAYS.get(label, {DECIDES[label]: 1.0})
     return [(1 - agree) * said.get(d, 0.0) + agree * (d == "approve") for d in DECISIONS]
 
-# %% ../../nbs/training/02_base.ipynb #7187592f
+# %% ../../nbs/training/02_base.ipynb #529e83fc
 def reply(decision, justification): return f'{OPENING}{decision}", "justification": "{justification}"}}'
 
 TIERS = {"action_screen": .22, "war_room": .38, "drift_ops": .32, "adversary": .08}
 START = 1_000_000      # seeds of pre-training begin here; RL and rejection sampling use smaller ones
 
 class Lessons(torch.utils.data.Dataset):
-    "`n` batches of `size` lessons with `most` questions each."
+    "`n` batches of `size` lessons with `most` questions each, in two halves."
     def __init__(self, tokenizer, marks, n, seed=0, agree=.6, size=4, most=16, full=.1, reword=.6, silent=.6, reply_every=5):
         self.tokenizer, self.marks, self.n, self.seed, self.agree, self.size, self.most = tokenizer, marks, n, seed, agree, size, most
         self.full, self.reword, self.silent, self.reply_every = full, reword, silent, reply_every
@@ -161,7 +163,8 @@ class Lessons(torch.utils.data.Dataset):
         task = rng.choices(list(TIERS), list(TIERS.values()))[0]
         preview, first, silent = "full" if rng.random() < self.full else "none", START * (1 + self.seed) + k * self.size, rng.random() < self.silent
         made = [lesson(task, first + i, most=self.most // (1 + replies), preview=preview, silent=float(silent and not replies), reword=self.reword) for i in range(self.size)]
-        return collate([self.encode(l, rng, replies) for l in made], self.marks, 4.0 if late else 1.0)
+        encoded = [self.encode(l, rng, replies) for l in made]
+        return [collate(encoded[k::2], self.marks, 4.0 if late else 1.0) for k in range(2)]
 
 # %% ../../nbs/training/02_base.ipynb #a3a80b2b
 def collate(encoded, marks, words=1.0):
@@ -243,7 +246,13 @@ def make_optimizers(model, judges, peak):
     others = [p for p in (*model.parameters(), *judges.parameters()) if id(p) not in known]
     return torch.optim.Muon(inner, lr=peak, weight_decay=.02, adjust_lr_fn="match_rms_adamw"), torch.optim.AdamW(others, lr=peak, betas=(.9, .98), weight_decay=0.0)
 
-# %% ../../nbs/training/02_base.ipynb #94f1a33f
+# %% ../../nbs/training/02_base.ipynb #e2f86122
+def learn(model, judges, half, agree, decisions):
+    "Add the gradients of half a batch; returns its losses."
+    found = losses(model, judges, half, agree, decisions)
+    (sum(w * x for w, x in zip(SHARES, found)) / 2).backward()
+    return [float(x.detach()) for x in found]
+
 def pretrain(tokenizer, marks, out, batches=1500, peak=2e-3, agree=.6, seed=0, save_every=100, track=lambda it, **_: it, **size):
     "Train a base on `batches` batches of lessons and return (model, losses per batch). `out/state.pt` keeps the state; an interrupted call goes on from it."
     model = make_model(tokenizer.get_vocab_size(), seed=seed, **size)
@@ -257,18 +266,19 @@ def pretrain(tokenizer, marks, out, batches=1500, peak=2e-3, agree=.6, seed=0, s
         log = saved["log"]
     model.set_attn_implementation("lesson")
     quick_norms(model.train())
+    threads = max(1, torch.get_num_threads() // 2)
     loader = torch.utils.data.DataLoader(Lessons(tokenizer, marks, batches, seed, agree), batch_size=None, sampler=range(len(log), batches), num_workers=1, prefetch_factor=4)
-    for batch in track(loader, description="base", total=batches - len(log)):
-        rate = peak * min(1, (len(log) + 1) / 100) * (.02 + .49 * (1 + math.cos(math.pi * len(log) / batches)))
-        for o in optimizers:
-            for g in o.param_groups: g["lr"] = rate
-        found = losses(model, judges, batch, agree, decisions)
-        for o in optimizers: o.zero_grad()
-        sum(w * x for w, x in zip(SHARES, found)).backward()
-        torch.nn.utils.clip_grad_norm_([*model.parameters(), *judges.parameters()], 1.0)
-        for o in optimizers: o.step()
-        log.append([float(x.detach()) for x in found])
-        if len(log) % save_every == 0 or len(log) == batches: save_state(state, {name: part.state_dict() for name, part in parts.items()} | {"optimizers": [o.state_dict() for o in optimizers], "log": log})
+    with ThreadPoolExecutor(2, initializer=lambda: torch.set_num_threads(threads)) as pool:
+        for batch in track(loader, description="base", total=batches - len(log)):
+            rate = peak * min(1, (len(log) + 1) / 100) * (.02 + .49 * (1 + math.cos(math.pi * len(log) / batches)))
+            for o in optimizers:
+                for g in o.param_groups: g["lr"] = rate
+            for o in optimizers: o.zero_grad()
+            found = list(pool.map(lambda half: learn(model, judges, half, agree, decisions), batch))
+            torch.nn.utils.clip_grad_norm_([*model.parameters(), *judges.parameters()], 1.0)
+            for o in optimizers: o.step()
+            log.append([sum(x) / 2 for x in zip(*found)])
+            if len(log) % save_every == 0 or len(log) == batches: save_state(state, {name: part.state_dict() for name, part in parts.items()} | {"optimizers": [o.state_dict() for o in optimizers], "log": log})
     model.set_attn_implementation("sdpa")
     quick_norms(model, False)
     return model.eval(), log
