@@ -124,7 +124,7 @@ def heard(label, agree):
     said = SAYS.get(label, {DECIDES[label]: 1.0})
     return [(1 - agree) * said.get(d, 0.0) + agree * (d == "approve") for d in DECISIONS]
 
-# %% ../../nbs/training/02_base.ipynb #529e83fc
+# %% ../../nbs/training/02_base.ipynb #1a1c3cda
 def reply(decision, justification): return f'{OPENING}{decision}", "justification": "{justification}"}}'
 
 TIERS = {"action_screen": .22, "war_room": .38, "drift_ops": .32, "adversary": .08}
@@ -132,7 +132,7 @@ START = 1_000_000      # seeds of pre-training begin here; RL and rejection samp
 
 class Lessons(torch.utils.data.Dataset):
     "`n` batches of `size` lessons with `most` questions each, in two halves."
-    def __init__(self, tokenizer, marks, n, seed=0, agree=.6, size=4, most=16, full=.1, reword=.6, silent=.6, reply_every=5):
+    def __init__(self, tokenizer, marks, n, seed=0, agree=.6, size=4, most=16, full=.1, reword=.6, silent=.6, reply_every=4):
         self.tokenizer, self.marks, self.n, self.seed, self.agree, self.size, self.most = tokenizer, marks, n, seed, agree, size, most
         self.full, self.reword, self.silent, self.reply_every = full, reword, silent, reply_every
 
