@@ -79,7 +79,7 @@ def balance(items, kept, n, seed=0):
     rng.shuffle(out)
     return out
 
-# %% ../../nbs/training/04_rft.ipynb #d1459cc7
+# %% ../../nbs/training/04_rft.ipynb #28854402
 def rows_of(items, chosen):
     "Rows: prompt and completion as messages, and where they come from."
     return [dict(prompt=task_of(i.observation, False).messages, completion=[{"role": "assistant", "content": f'{OPENING}{decision}", "justification": {json.dumps(words, ensure_ascii=False)}}}'}], source=source, decision=decision, label=i.proposal.label,
@@ -108,6 +108,6 @@ def write_dataset(folder, rows, counts, config):
 
 Decisions: {share("decision")}. Classes: {share("label")}. Tiers: {share("task")}. Sources: {share("source")}.
 
-Grader {version()}, rows {digest}. The rows are balanced over classes and decisions, so their frequencies are not those of any deployment.
+Grader {version()}, rows {digest}. The rows are spread over classes and decisions as evenly as what was accepted allows, so their frequencies are not those of any deployment.
 """)
     return digest
