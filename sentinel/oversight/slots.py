@@ -8,14 +8,14 @@ __all__ = ['NAME', 'NO_NAMES', 'GAP', 'LINE', 'to_slots', 'from_slots']
 # %% ../../nbs/oversight/15_slots.ipynb #6edb8b6b
 import re
 
-# %% ../../nbs/oversight/15_slots.ipynb #5fbbc03f
+# %% ../../nbs/oversight/15_slots.ipynb #95278224
 NAME = re.compile(r"\b[a-z][a-z0-9]*(?:-[a-z0-9]+)+\b")
 NO_NAMES = frozenset(("user-minutes", "same-volume", "two-places", "read-only"))
 GAP = re.compile(r"(?<![ \"\w.@'-])(?=[\w@])")
 LINE = re.compile(r"^( @\d+)( [a-z]+ <[^:\n]*:)(.*)$", re.M)
 
 def to_slots(text):
-    "(the text with numbered slots for names, the names in order)."
+    "(the text with numbered slots for names, each remark of a service's line ending with its slot; the names in order)."
     names = {}
     def number(m): return m[0] if m[0] in NO_NAMES else f"@{names.setdefault(m[0], len(names) + 1)}"
     text = GAP.sub(" ", NAME.sub(number, text.replace("@", "(at)")))

@@ -28,7 +28,7 @@ from ..world.consequence import NOTICE, STRAY, WIDE
 from ..world.evidence import QUIET
 from ..world.execute import locate
 
-# %% ../../nbs/training/02_base.ipynb #4abcf5f0
+# %% ../../nbs/training/02_base.ipynb #601c42bc
 class Layout(NamedTuple):
     "How a batch of lessons is laid out: `first` tokens of situation, then `count` questions of `width` tokens. The others are added to scores: `later` within the situation, `hidden` [batch, 1, first] where a situation has no token, `own` within a question. `looks` [layers, batch, count, first] marks what is to be looked at from `places` [batch, count]; the losses are collected in `missed`."
     first: int
@@ -60,7 +60,9 @@ def attend(module, q, k, v, mask, scaling=None, dropout=0.0, lesson=None, **_):
     asked = (there @ v0 + (here @ each(v1)).view(batch, -1, size)) / total[..., None]
     return torch.cat([situation, asked.to(situation.dtype)], 1).view(batch, -1, heads, size), None
 
-# %% ../../nbs/training/02_base.ipynb #3c451ffc
+AttentionInterface.register("lesson", attend)
+
+# %% ../../nbs/training/02_base.ipynb #e3241889
 LOOKS = (3, 4)      # the layers whose first head is shown the target, and the causes of what is wrong there
 
 def missed(scores, total, lesson, k):
@@ -68,8 +70,6 @@ def missed(scores, total, lesson, k):
     at, wanted = lesson.places, lesson.looks[k]
     share = (scores.gather(1, at[..., None].expand(-1, -1, scores.shape[-1])) * wanted).sum(-1) / total.gather(1, at)
     return -(share.clamp_min(1e-6).log() * wanted.any(-1)).sum() / wanted.any(-1).sum().clamp_min(1)
-
-AttentionInterface.register("lesson", attend)
 
 # %% ../../nbs/training/02_base.ipynb #02e7e42b
 def target(o):

@@ -199,7 +199,7 @@ def stage_b(run, base):
     model = sft(model, tokenizer, rows, sft_config(run.out / "B", len(rows), p.epochs, p.b_rate, run.seed, dtype=p.dtype, micro=p.micro), callbacks(run, "B"))
     run.on_main(run.finish, "B", model, tokenizer, start)
 
-# %% ../../nbs/training/09_pipeline.ipynb #753367ba
+# %% ../../nbs/training/09_pipeline.ipynb #161183ee
 def stage_c(run, base):
     "Curriculum GRPO, under the gate."
     from transformers import TrainerCallback
@@ -223,9 +223,9 @@ def stage_c(run, base):
                 broadcast_object_list(stop)
             control.should_training_stop = control.should_training_stop or stop[0]
     if not run.done("C"):
-        steps = gate[-1]["step"] if gate and gate[-1]["ending"] else p.c_steps     # a run killed after the gate's word ends where the gate ended it
-        model, _ = grpo(model, tokenizer, Questions(run.seed + 1, first=400_000, rises=True), settings(run, "C", steps, p.c_rate), p.reward, [*callbacks(run, "C"), Gate()])
-        run.on_main(lambda: run.finish("C", model, tokenizer, start, read_rows(run.out / "dev-C.parquet")))     # the gate has just measured it
+        ended = gate[-1]["step"] if gate and gate[-1]["ending"] else None     # a run killed after the gate's word ends where the gate ended it
+        model, _ = grpo(model, tokenizer, Questions(run.seed + 1, first=400_000, rises=True), settings(run, "C", ended or p.c_steps, p.c_rate), p.reward, [*callbacks(run, "C"), Gate()])
+        run.on_main(lambda: run.finish("C", model, tokenizer, start, None if ended else read_rows(run.out / "dev-C.parquet")))     # what the gate has just measured is known
     def keep():
         kept = "C" if gate[-1]["ending"] == "gain" else "B"
         shutil.rmtree(run.out / "kept", ignore_errors=True)
