@@ -19,16 +19,17 @@ from .rewards import Reward, task_of
 from ..world.scenarios import generate_scenario
 from ..world.splits import write
 
-# %% ../../nbs/training/04_rft.ipynb #0af154b0
+# %% ../../nbs/training/04_rft.ipynb #ace308e4
 MIX = {"action_screen": .25, "war_room": .4, "drift_ops": .35}
 
 def questions(n, seed=0, first=0, mix=MIX, each=3, reword=.5):
-    "`n` `Item`s of split train, at most `each` per episode, a share `reword` of them with evidence in other words. Seeds start at `first`."
-    rng, out, k = random.Random(f"questions {seed}"), [], first
+    "`n` `Item`s of split train, at most `each` per episode, rare classes first, a share `reword` of them with evidence in other words. Seeds start at `first`."
+    rng, out, k, asked = random.Random(f"questions {seed}"), [], first, Counter()
     while len(out) < n:
         task = rng.choices(list(mix), list(mix.values()))[0]
         found = list(trajectory(generate_scenario(task, k), "full" if rng.random() < .15 else "none"))
-        chosen = rng.sample(found, min(each, len(found), n - len(out)))
+        chosen = sorted(rng.sample(found, len(found)), key=lambda i: asked[i.proposal.label])[:min(each, n - len(out))]
+        asked.update(i.proposal.label for i in chosen)
         for i in chosen:
             if rng.random() < reword: retell([i.observation], rng)
         out += chosen
