@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from ..oversight.metrics import counts, harmful
 from ..world.splits import write
 
-# %% ../../nbs/training/10_export.ipynb #dc9d1045
+# %% ../../nbs/training/10_export.ipynb #4f0eb051
 class Reader(torch.nn.Module):
     "A Qwen3 model as a function of (ids [1, tokens], past) to (scores of the next token [1, vocabulary], present)."
     def __init__(self, model):
@@ -21,34 +21,34 @@ class Reader(torch.nn.Module):
         self.model, c = model, model.config
         self.heads, self.kv, self.size = c.num_attention_heads, c.num_key_value_heads, c.head_dim
         angle = torch.arange(c.max_position_embeddings)[:, None] / c.rope_parameters["rope_theta"] ** (torch.arange(0, self.size, 2) / self.size)
-        self.register_buffer("cos", torch.cat([angle, angle], -1).cos())
-        self.register_buffer("sin", torch.cat([angle, angle], -1).sin())
+        self.register_buffer("cos", angle.cos())
+        self.register_buffer("sin", angle.sin())
 
-    def turn(self, x, at):
-        "Rotary positions: x [1, heads, tokens, size]."
-        a, b = x.chunk(2, -1)
-        return x * self.cos[at] + torch.cat([-b, a], -1) * self.sin[at]
+    def norm(self, m, x): return F.rms_norm(x, x.shape[-1:], m.weight, m.variance_epsilon)
+
+    def part(self, x, heads): return x.view(1, -1, heads, self.size).transpose(1, 2)
+
+    def turn(self, x, at): return torch.onnx.ops.rotary_embedding(x, self.cos, self.sin, at[None])
 
     def forward(self, ids, past):
-        before, n = past.shape[4], ids.shape[1]
+        layers, before, n = self.model.model.layers, past.shape[4], ids.shape[1]
         at = torch.arange(n) + before
         later = torch.where(torch.arange(before + n)[None] > at[:, None], -1e9, 0.0)
         x, present = self.model.model.embed_tokens(ids), []
-        for k, layer in enumerate(self.model.model.layers):
-            h, a = layer.input_layernorm(x), layer.self_attn
-            part = lambda y, heads: y.view(1, n, heads, self.size)
-            q = self.turn(a.q_norm(part(a.q_proj(h), self.heads)).transpose(1, 2), at)
-            key = torch.cat([past[k, 0], self.turn(a.k_norm(part(a.k_proj(h), self.kv)).transpose(1, 2), at)], 2)
-            value = torch.cat([past[k, 1], part(a.v_proj(h), self.kv).transpose(1, 2)], 2)
+        for k, layer in enumerate(layers):
+            a, h = layer.self_attn, self.norm(layer.input_layernorm, x)
+            key = torch.cat([past[k, 0], self.turn(self.norm(a.k_norm, self.part(a.k_proj(h), self.kv)), at)], 2)
+            value = torch.cat([past[k, 1], self.part(a.v_proj(h), self.kv)], 2)
             present.append(torch.stack([key, value]))
-            wide = lambda y: y.repeat_interleave(self.heads // self.kv, 1)
-            p = (q @ wide(key).transpose(2, 3) * self.size**-.5 + later).softmax(-1)
-            x = x + a.o_proj((p @ wide(value)).transpose(1, 2).reshape(1, n, self.heads * self.size))
-            h = layer.post_attention_layernorm(x)
+            if k == len(layers) - 1: x, h, at, later = x[:, -1:], h[:, -1:], at[-1:], later[-1:]
+            q = self.turn(self.norm(a.q_norm, self.part(a.q_proj(h), self.heads)), at)
+            seen = F.scaled_dot_product_attention(q, key, value, attn_mask=later, enable_gqa=True)
+            x = x + a.o_proj(seen.transpose(1, 2).reshape(1, -1, self.heads * self.size))
+            h = self.norm(layer.post_attention_layernorm, x)
             x = x + layer.mlp.down_proj(F.silu(layer.mlp.gate_proj(h)) * layer.mlp.up_proj(h))
-        return self.model.lm_head(self.model.model.norm(x[:, -1])), torch.stack(present)
+        return self.model.lm_head(self.norm(self.model.model.norm, x[:, -1])), torch.stack(present)
 
-# %% ../../nbs/training/10_export.ipynb #1b3f7bfc
+# %% ../../nbs/training/10_export.ipynb #0d4ca809
 def half_weights(graph):
     "Store the large float32 constants of an ONNX model as bfloat16, with a cast behind each."
     import numpy as np
@@ -73,7 +73,7 @@ def to_onnx(model, path):
     past = torch.zeros(c.num_hidden_layers, 2, 1, c.num_key_value_heads, 3, c.head_dim)
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
     tokens, before = torch.export.Dim("tokens", min=1, max=1000), torch.export.Dim("before", min=0, max=1000)
-    made = torch.onnx.export(reader, (torch.zeros(1, 5, dtype=torch.long), past), dynamo=True, input_names=["ids", "past"], output_names=["scores", "present"], dynamic_shapes={"ids": {1: tokens}, "past": {4: before}}, verbose=False)
+    made = torch.onnx.export(reader, (torch.zeros(1, 5, dtype=torch.long), past), dynamo=True, opset_version=23, input_names=["ids", "past"], output_names=["scores", "present"], dynamic_shapes={"ids": {1: tokens}, "past": {4: before}}, verbose=False)
     made.optimize()
     part = Path(path).with_suffix(".part")
     onnx.save(half_weights(made.model_proto), str(part))

@@ -140,7 +140,7 @@ def save_log(run):
     FigureCanvasAgg(figure).print_png(str(run.out / "curves.png"))
     close(figure)
 
-# %% ../../nbs/training/09_pipeline.ipynb #8ae5d2e8
+# %% ../../nbs/training/09_pipeline.ipynb #669e809c
 def make_base(run):
     "The base of a run: pre-trained here (nano), made here (tiny), or given. Returns its folder or hub name."
     p, folder = run.p, run.out / "base"
@@ -158,7 +158,9 @@ def make_base(run):
         chat_tokenizer(tokenizer).save_pretrained(folder)
         model.save_pretrained(folder)
         (folder / "state.pt").unlink(missing_ok=True)
-        run.log.extend({"stage": "base", "step": k + 1, "loss": d, "loss/words": w, "loss/surroundings": s, "loss/consequences": c, "loss/attention": a} for k, (d, w, s, c, a) in enumerate(log) if k % 10 == 9)
+        for k in range(0, len(log), 10):
+            ten = log[k:k + 10]
+            run.log.append({"stage": "base", "step": k + len(ten)} | {n: sum(x) / len(ten) for n, x in zip(("loss", "loss/words", "loss/surroundings", "loss/consequences", "loss/attention"), zip(*ten))})
         run.receipt.spent("base", time.time() - start)
     run.on_main(make)
     return str(folder)
