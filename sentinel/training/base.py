@@ -189,7 +189,7 @@ def sources(situation, tokens, at):
     found[at + 1:-1, 1:] = (tokens[at + 1:-1, None] == situation[None, :-1]) & (tokens[at + 2:, None] == situation[None, 1:])
     return found
 
-# %% ../../nbs/training/02_base.ipynb #8fb4fbc3
+# %% ../../nbs/training/02_base.ipynb #2fe910d0
 def collate(encoded, marks, words=1.0):
     "A batch as tensors: ids, positions, weights of the tokens as targets [batch, tokens]; which situation tokens are real; indices of the openings; classes of the questions; their surroundings and consequences [questions, marks]; what is to be looked at, from where, and what is copied, as in `Layout`; width of a question. `words` weighs the words of replies against those of situations, which weigh a half."
     up = lambda n, to: -(-n // to) * to
@@ -199,12 +199,12 @@ def collate(encoded, marks, words=1.0):
     copies, (ids, positions, weights) = torch.zeros(len(encoded), count * width, first, dtype=torch.bool), torch.zeros(3, len(encoded), first + count * width)
     real, openings, labels, truths = torch.zeros(len(encoded), first, dtype=torch.bool), [], [], ([], [])
     for b, (situation, lines, asked) in enumerate(encoded):
-        n, lines = len(situation), torch.tensor(lines)
-        ids[b, :n], positions[b, :n], weights[b, 1:n], real[b, :n] = torch.tensor(situation), torch.arange(n), .5, True
+        n, situation, lines = len(situation), torch.tensor(situation), torch.tensor(lines)
+        ids[b, :n], positions[b, :n], weights[b, 1:n], real[b, :n] = situation, torch.arange(n), .5, True
         for k, (tokens, weight, at, q, slots) in enumerate(asked):
             for j in (0, 1): look[j, b, k, :n] = torch.isin(lines, torch.tensor(sorted(slots[j]), dtype=torch.long))
             places[b, k] = k * width + at
-            copies[b, k * width:k * width + len(tokens), :n] = sources(torch.tensor(situation), torch.tensor(tokens), at) & (look[:, b, k, :n].any(0) | (lines == 0))
+            copies[b, k * width:k * width + len(tokens), :n] = sources(situation, torch.tensor(tokens), at) & (look[:, b, k, :n].any(0) | (lines == 0))
             here = first + k * width
             ids[b, here:here + len(tokens)], weights[b, here:here + len(tokens)] = torch.tensor(tokens), words * torch.tensor(weight)
             positions[b, here:here + width] = torch.arange(n, n + width)

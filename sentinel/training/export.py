@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from ..oversight.metrics import counts, harmful
 from ..world.splits import write
 
-# %% ../../nbs/training/10_export.ipynb #4f0eb051
+# %% ../../nbs/training/10_export.ipynb #58ca81be
 class Reader(torch.nn.Module):
     "A Qwen3 model as a function of (ids [1, tokens], past) to (scores of the next token [1, vocabulary], present)."
     def __init__(self, model):
@@ -28,7 +28,9 @@ class Reader(torch.nn.Module):
 
     def part(self, x, heads): return x.view(1, -1, heads, self.size).transpose(1, 2)
 
-    def turn(self, x, at): return torch.onnx.ops.rotary_embedding(x, self.cos, self.sin, at[None])
+    def turn(self, x, at):
+        "Rotary positions: x [1, heads, tokens, size]."
+        return torch.onnx.ops.rotary_embedding(x, self.cos, self.sin, at[None])
 
     def forward(self, ids, past):
         layers, before, n = self.model.model.layers, past.shape[4], ids.shape[1]
