@@ -8,7 +8,7 @@ __all__ = ['LOOKS', 'COPIES', 'SAYS', 'CITES', 'TIERS', 'START', 'SHARES', 'Layo
            'sources', 'collate', 'make_model', 'tokenizer_for_base', 'losses', 'quick_halves', 'quick_norms',
            'make_optimizers', 'learn', 'pretrain', 'save_state']
 
-# %% ../../nbs/training/02_base.ipynb #71303005
+# %% ../../nbs/training/02_base.ipynb #f217b1cb
 import math, os, re
 from bisect import bisect
 from collections import Counter
@@ -22,10 +22,11 @@ from ..oversight.grader import DECISIONS
 from ..oversight.local import OPENING
 from ..oversight.overseers import DECIDES, explain
 from ..oversight.slots import to_slots
-from .language import END, train_tokenizer
+from .language import END, TROUBLES, strange_words, train_tokenizer, with_words
 from .lessons import expert, lesson
+from ..world.conditions import caused
 from ..world.consequence import NOTICE, STRAY, WIDE
-from ..world.evidence import QUIET
+from ..world.evidence import QUIET, SAYS
 from ..world.execute import locate
 
 # %% ../../nbs/training/02_base.ipynb #150e6964
@@ -95,7 +96,7 @@ def lines_of(text, offsets):
     ends, slots = zip(*((m.end(), int(s[1]) if (s := re.match(r" @(\d+) [a-z]+ <", m[0])) else 0) for m in re.finditer(r"[^\n]*\n?", text)))
     return [slots[bisect(ends, a)] for a, _ in offsets]
 
-# %% ../../nbs/training/02_base.ipynb #362260a6
+# %% ../../nbs/training/02_base.ipynb #9cf8a987
 def surroundings(o):
     "What a proposal is about, as a set of short marks: operation, remarkable facts, conditions and their causes at the target."
     w, (op, error, i, causes) = o._world, target(o)
@@ -103,7 +104,8 @@ def surroundings(o):
     if i is None: return marks
     s = w.services[i]
     marks |= {f"has {f} {v}" if isinstance(v, str) else f"has {f}" for f, v in zip(s._fields[1:], s[1:]) if v != QUIET[f]} | {f"load over {n}" for n in (60, 80, 100, 150, 200, 300) if s.load > n}
-    marks |= {f"replicas {min(s.replicas, 4)}", f"kind {w.shape.kinds[i]}"} | {f"here {c.kind}" for c in w.conditions if c.at == i}
+    here = [c for c in w.conditions if c.at == i]
+    marks |= {f"replicas {min(s.replicas, 4)}", f"kind {w.shape.kinds[i]}"} | {f"here {c.kind}" for c in here} | {"waits for its cause" if caused(w, c) else "can be ended" for c in here if c.open and c.start <= w.clock}
     return marks | {f"behind {kind}" for kind, _ in causes} | {f"behind, {c.kind}" for c in w.conditions if c.at in {at for _, at in causes}}
 
 # %% ../../nbs/training/02_base.ipynb #50668fa2
@@ -136,7 +138,7 @@ def stuck(ids, weights, first, close, rng):
     again = rng.choices(ids[max(first, k - rng.randint(1, 4)):k], k=rng.randint(6, 14))
     return ids[:k] + again + close, weights[:k] + [0.0] * len(again) + [1.0] * len(close)
 
-# %% ../../nbs/training/02_base.ipynb #eaaaf36d
+# %% ../../nbs/training/02_base.ipynb #4275025a
 def reply(decision, justification): return f'{OPENING}{decision}", "justification": "{justification}"}}'
 
 CITES = " the evidence has"      # a reply cites from here on
@@ -145,9 +147,9 @@ START = 1_000_000      # seeds of pre-training begin here; RL and rejection samp
 
 class Lessons(torch.utils.data.Dataset):
     "`n` batches of `size` lessons with `most` questions each, in two halves."
-    def __init__(self, tokenizer, marks, n, seed=0, agree=.6, size=4, most=16, full=.1, reword=.6, silent=.6, reply_every=4, stuck=.2):
+    def __init__(self, tokenizer, marks, n, seed=0, agree=.6, size=4, most=16, full=.1, reword=.6, silent=.6, reply_every=4, stuck=.2, strange=.45):
         self.tokenizer, self.marks, self.n, self.seed, self.agree, self.size, self.most = tokenizer, marks, n, seed, agree, size, most
-        self.full, self.reword, self.silent, self.reply_every, self.stuck = full, reword, silent, reply_every, stuck
+        self.full, self.reword, self.silent, self.reply_every, self.stuck, self.strange = full, reword, silent, reply_every, stuck, strange
         self.close = tokenizer.encode('."}' + END).ids
 
     def __len__(self): return self.n
@@ -158,17 +160,21 @@ class Lessons(torch.utils.data.Dataset):
         return reply(decision, explain(q.observation, decision))
 
     def encode(self, l, rng, replies):
-        "(ids of the situation, whose lines they are, [(ids, weights, index of the opening, question, slots to look at), ...])."
-        raw, asked = l.situation, []
+        "(ids of the situation, whose lines they are, [(ids, weights, index of the opening, question, slots to look at, marks that the words do not tell), ...])."
+        o = l.questions[0].observation
+        kinds, steps = {f.what for f in o.facts} & set(SAYS), o._world.book.steps
+        new = strange_words(kinds, steps, rng.choice((.5, 1, 1)) if rng.random() < self.strange else 0, rng)
+        unsaid = {f"op {x.op}" for n, x in steps.items() if n in new} | {f"{where} {k}" for k in kinds if new.keys() & set(TROUBLES[k]) for where in ("here", "behind", "behind,")}
+        raw, asked = with_words(l.situation, new), []
         before, names = to_slots(raw)
         start, read = len(before), self.tokenizer.encode(before)
         for q in l.questions:
-            text = to_slots(raw + q.tail + (self.transcript(q, rng) if replies else OPENING))[0][start:]
+            text = to_slots(raw + with_words(q.tail + (self.transcript(q, rng) if replies else OPENING), new))[0][start:]
             ids = self.tokenizer.encode(text + (END if replies else "")).ids
             at = len(self.tokenizer.encode(text[:text.index(OPENING) + len(OPENING)]).ids) - 1
             weights = [float(k == at or k > at + 1) for k in range(len(ids))]
             if replies and rng.random() < self.stuck: ids, weights = stuck(ids, weights, len(self.tokenizer.encode(text[:text.index(CITES) + len(CITES)]).ids), self.close, rng)
-            asked.append((ids, weights, at, q, looks(q.observation, names)))
+            asked.append((ids, weights, at, q, looks(q.observation, names), unsaid))
         return read.ids, lines_of(before, read.offsets), asked
 
     def __getitem__(self, k):
@@ -189,7 +195,7 @@ def sources(situation, tokens, at):
     found[at + 1:-1, 1:] = (tokens[at + 1:-1, None] == situation[None, :-1]) & (tokens[at + 2:, None] == situation[None, 1:])
     return found
 
-# %% ../../nbs/training/02_base.ipynb #2fe910d0
+# %% ../../nbs/training/02_base.ipynb #303c2610
 def collate(encoded, marks, words=1.0):
     "A batch as tensors: ids, positions, weights of the tokens as targets [batch, tokens]; which situation tokens are real; indices of the openings; classes of the questions; their surroundings and consequences [questions, marks]; what is to be looked at, from where, and what is copied, as in `Layout`; width of a question. `words` weighs the words of replies against those of situations, which weigh a half."
     up = lambda n, to: -(-n // to) * to
@@ -201,7 +207,7 @@ def collate(encoded, marks, words=1.0):
     for b, (situation, lines, asked) in enumerate(encoded):
         n, situation, lines = len(situation), torch.tensor(situation), torch.tensor(lines)
         ids[b, :n], positions[b, :n], weights[b, 1:n], real[b, :n] = situation, torch.arange(n), .5, True
-        for k, (tokens, weight, at, q, slots) in enumerate(asked):
+        for k, (tokens, weight, at, q, slots, unsaid) in enumerate(asked):
             for j in (0, 1): look[j, b, k, :n] = torch.isin(lines, torch.tensor(sorted(slots[j]), dtype=torch.long))
             places[b, k] = k * width + at
             copies[b, k * width:k * width + len(tokens), :n] = sources(situation, torch.tensor(tokens), at) & (look[:, b, k, :n].any(0) | (lines == 0))
@@ -210,11 +216,11 @@ def collate(encoded, marks, words=1.0):
             positions[b, here:here + width] = torch.arange(n, n + width)
             openings.append(b * ids.shape[1] + here + at)
             labels.append(q.label)
-            for truth, mine, known in zip(truths, (surroundings(q.observation), consequences(q.label, q.effects)), marks): truth.append([float(m in mine) for m in known])
+            for truth, mine, known in zip(truths, (surroundings(q.observation), consequences(q.label, q.effects)), marks): truth.append([float(m in mine and m not in unsaid) for m in known])
     return ids.long(), positions.long(), weights, real, torch.tensor(openings), labels, [torch.tensor(t) for t in truths], look, places, copies if copies.any() else None, width
 
-# %% ../../nbs/training/02_base.ipynb #48296adb
-def make_model(vocabulary, hidden=128, layers=6, heads=2, feedforward=384, seed=0):
+# %% ../../nbs/training/02_base.ipynb #bdbc7783
+def make_model(vocabulary, hidden=128, layers=6, heads=2, feedforward=256, seed=0):
     "An untrained Qwen3 model."
     torch.manual_seed(seed)
     return Qwen3ForCausalLM(Qwen3Config(vocab_size=vocabulary, hidden_size=hidden, num_hidden_layers=layers, intermediate_size=feedforward, num_attention_heads=heads, num_key_value_heads=1, head_dim=64,
