@@ -8,7 +8,7 @@ __all__ = ['LOOKS', 'COPIES', 'SAYS', 'CITES', 'SIDES', 'TIERS', 'START', 'SHARE
            'Lessons', 'sources', 'collate', 'make_model', 'tokenizer_for_base', 'losses', 'quick_halves', 'quick_norms',
            'make_optimizers', 'learn', 'pretrain', 'save_state']
 
-# %% ../../nbs/training/02_base.ipynb #f217b1cb
+# %% ../../nbs/training/02_base.ipynb #7a4fcd23
 import math, os, re
 from bisect import bisect
 from collections import Counter
@@ -22,11 +22,11 @@ from ..oversight.grader import DECISIONS
 from ..oversight.local import OPENING
 from ..oversight.overseers import DECIDES, explain
 from ..oversight.slots import to_slots
-from .language import END, TROUBLES, strange_words, train_tokenizer, with_words
+from .language import END, strange_words, train_tokenizer, with_words
 from .lessons import expert, lesson
 from ..world.conditions import caused
 from ..world.consequence import NOTICE, STRAY, WIDE
-from ..world.evidence import QUIET, SAYS
+from ..world.evidence import QUIET
 from ..world.execute import locate
 
 # %% ../../nbs/training/02_base.ipynb #150e6964
@@ -138,7 +138,7 @@ def stuck(ids, weights, first, close, rng):
     again = rng.choices(ids[max(first, k - rng.randint(1, 4)):k], k=rng.randint(6, 14))
     return ids[:k] + again + close, weights[:k] + [0.0] * len(again) + [1.0] * len(close)
 
-# %% ../../nbs/training/02_base.ipynb #ac4ef1c6
+# %% ../../nbs/training/02_base.ipynb #2811da9d
 def reply(decision, justification): return f'{OPENING}{decision}", "justification": "{justification}"}}'
 
 CITES = " the evidence has"      # a reply cites from here on
@@ -146,6 +146,7 @@ SIDES = " helps", " is a risk"    # where a reply takes a side
 TIERS = {"action_screen": .22, "war_room": .38, "drift_ops": .32, "adversary": .08}
 START = 1_000_000      # seeds of pre-training begin here; RL and rejection sampling use smaller ones
 
+# %% ../../nbs/training/02_base.ipynb #b3abd773
 class Lessons(torch.utils.data.Dataset):
     "`n` batches of `size` lessons with `most` questions each, in two halves."
     def __init__(self, tokenizer, marks, n, seed=0, agree=.6, size=4, most=16, full=.1, reword=.6, silent=.6, reply_every=4, stuck=.2, strange=.45, side=10.0):
@@ -163,9 +164,9 @@ class Lessons(torch.utils.data.Dataset):
     def encode(self, l, rng, replies):
         "(ids of the situation, whose lines they are, [(ids, weights, index of the opening, question, slots to look at, marks that the words do not tell), ...])."
         o = l.questions[0].observation
-        kinds, steps = {f.what for f in o.facts} & set(SAYS), o._world.book.steps
-        new = strange_words(kinds, steps, rng.choice((.5, 1, 1)) if rng.random() < self.strange else 0, rng)
-        unsaid = {f"op {x.op}" for n, x in steps.items() if n in new} | {f"{where} {k}" for k in kinds if new.keys() & set(TROUBLES[k]) for where in ("here", "behind", "behind,")}
+        steps = o._world.book.steps
+        new = strange_words(steps, rng.choice((.5, 1, 1)) if rng.random() < self.strange else 0, rng)
+        unsaid = {f"op {x.op}" for n, x in steps.items() if n in new}
         raw, asked = with_words(l.situation, new), []
         before, names = to_slots(raw)
         start, read = len(before), self.tokenizer.encode(before)
