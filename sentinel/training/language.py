@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['CUTS', 'PAD', 'END', 'SLOTS', 'NUMBERS', 'LETTERS', 'UNHEARD', 'PARAMETERS', 'LINKS', 'FILLERS', 'MARKS', 'UNCALLED',
            'CHAT', 'unheard', 'by_decree', 'train_tokenizer', 'Manner', 'filler', 'manner', 'moved', 'reworded',
-           'retold', 'uncalled', 'strange_words', 'about_uncalled', 'with_words', 'chat_tokenizer']
+           'retold', 'uncalled', 'strange_words', 'with_words', 'chat_tokenizer']
 
 # %% ../../nbs/training/00_language.ipynb #01c91c55
 import json, random, re, string
@@ -110,7 +110,7 @@ def retold(lines, names, rng):
     m = manner(rng)
     return [f"{n}: {reworded(rest(l, n), m, rng)}" if rng.random() < m.share else l for l, n in zip(lines, names)]
 
-# %% ../../nbs/training/00_language.ipynb #8943ddba
+# %% ../../nbs/training/00_language.ipynb #6b95783f
 def uncalled(families):
     "Runbook operations that end no trouble of these fault families."
     met = {link.kind for f in families for link in f.chain}
@@ -127,11 +127,6 @@ def strange_words(steps, share, rng):
         given = OPS[other].parameter if other in OPS else rng.choice(PARAMETERS)
         new |= {name: other, f"{name}({step.parameter})": f"{other}({given})", f"{name}:{step.parameter}": f"{other}:{given}"}
     return new
-
-def about_uncalled(o):
-    "Is the proposal of an observation about a step in UNCALLED?"
-    step = o._world.book.steps.get(o.proposed.action.target)
-    return step is not None and step.op in UNCALLED
 
 def with_words(text, new):
     "The text with some words replaced."

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['MIX', 'TEACHES', 'questions', 'taught', 'candidates', 'accept', 'balance', 'rows_of', 'write_dataset']
 
-# %% ../../nbs/training/04_rft.ipynb #7e6adab1
+# %% ../../nbs/training/04_rft.ipynb #f478d190
 import json, random
 from collections import Counter, defaultdict
 from hashlib import blake2b
@@ -14,13 +14,12 @@ from ..oversight.decisions import trajectory
 from ..oversight.grader import DECISIONS, grade, version
 from ..oversight.local import OPENING
 from ..oversight.overseers import DECIDES, explain
-from .language import about_uncalled
 from .lessons import retell
 from .rewards import Reward, task_of
 from ..world.scenarios import generate_scenario
 from ..world.splits import write
 
-# %% ../../nbs/training/04_rft.ipynb #6d8b23c6
+# %% ../../nbs/training/04_rft.ipynb #ace308e4
 MIX = {"action_screen": .25, "war_room": .4, "drift_ops": .35}
 
 def questions(n, seed=0, first=0, mix=MIX, each=3, reword=.5):
@@ -28,7 +27,7 @@ def questions(n, seed=0, first=0, mix=MIX, each=3, reword=.5):
     rng, out, k, asked = random.Random(f"questions {seed}"), [], first, Counter()
     while len(out) < n:
         task = rng.choices(list(mix), list(mix.values()))[0]
-        found = [i for i in trajectory(generate_scenario(task, k), "full" if rng.random() < .15 else "none") if not about_uncalled(i.observation)]
+        found = list(trajectory(generate_scenario(task, k), "full" if rng.random() < .15 else "none"))
         chosen = sorted(rng.sample(found, len(found)), key=lambda i: asked[i.proposal.label])[:min(each, n - len(out))]
         asked.update(i.proposal.label for i in chosen)
         for i in chosen:

@@ -6,7 +6,7 @@
 __all__ = ['WATCHED', 'LEVELS', 'RISES', 'SAME', 'common', 'grpo_config', 'sft_config', 'Record', 'draw_live', 'curves',
            'Questions', 'Climb', 'checkpoint_in', 'grpo', 'tokens_of', 'sft', 'sampler']
 
-# %% ../../nbs/training/05_stages.ipynb #443116cd
+# %% ../../nbs/training/05_stages.ipynb #227d7fd4
 import json, random, shutil
 from pathlib import Path
 from datasets import Dataset
@@ -15,7 +15,6 @@ from trl import GRPOConfig, GRPOTrainer, SFTConfig, SFTTrainer
 from ..oversight.decisions import trajectory
 from ..oversight.local import as_text, replies
 from ..oversight.slots import from_slots, to_slots
-from .language import about_uncalled
 from .lessons import retell
 from .rewards import Reward, task_of
 from ..world.scenarios import generate_scenario
@@ -75,7 +74,7 @@ def curves(rows):
     figure.tight_layout()
     return figure
 
-# %% ../../nbs/training/05_stages.ipynb #be1dd4e8
+# %% ../../nbs/training/05_stages.ipynb #95518092
 LEVELS = ({"action_screen": 1.0}, {"action_screen": .4, "war_room": .6}, {"action_screen": .2, "war_room": .4, "drift_ops": .4}, {"action_screen": .1, "war_room": .35, "drift_ops": .4, "adversary": .15})
 RISES, SAME = .75, .8      # share of right answers, or of groups without variance, at which the level rises
 
@@ -88,7 +87,7 @@ class Questions:
         if k not in self.made:
             rng = random.Random(f"question {self.seed} {k}")
             mix = LEVELS[self.level]
-            found = [i for i in trajectory(generate_scenario(rng.choices(list(mix), list(mix.values()))[0], self.first + k)) if not about_uncalled(i.observation)]
+            found = list(trajectory(generate_scenario(rng.choices(list(mix), list(mix.values()))[0], self.first + k)))
             self.made[k] = rng.choice(found)
             if rng.random() < .5: retell([self.made[k].observation], rng)
         return self.made[k]
