@@ -8,7 +8,7 @@ __all__ = ['LOOKS', 'COPIES', 'HEARD', 'CITES', 'SIDES', 'TIERS', 'START', 'SHAR
            'Lessons', 'sources', 'collate', 'make_model', 'tokenizer_for_base', 'losses', 'quick_halves', 'quick_norms',
            'make_optimizers', 'learn', 'pretrain', 'save_state']
 
-# %% ../../nbs/training/02_base.ipynb #8cbedba1
+# %% ../../nbs/training/02_base.ipynb #b8313b40
 import math, os, random, re
 from bisect import bisect
 from collections import Counter
@@ -23,7 +23,7 @@ from ..oversight.grader import DECISIONS
 from ..oversight.local import OPENING
 from ..oversight.overseers import DECIDES, explain
 from ..oversight.slots import to_slots
-from .language import END, strange_words, train_tokenizer, with_words
+from .language import END, TROUBLES, strange_words, train_tokenizer, with_words
 from .lessons import expert, lesson
 from ..world.conditions import caused
 from ..world.consequence import NOTICE, STRAY, WIDE
@@ -147,7 +147,7 @@ SIDES = " helps", " is a risk"    # where a reply takes a side
 TIERS = {"action_screen": .22, "war_room": .38, "drift_ops": .32, "adversary": .08}
 START = 1_000_000      # seeds of pre-training begin here; RL and rejection sampling use smaller ones
 
-# %% ../../nbs/training/02_base.ipynb #e893095d
+# %% ../../nbs/training/02_base.ipynb #6cbd93e0
 @dataclass
 class Lessons(torch.utils.data.Dataset):
     "`n` batches of `size` lessons with `most` questions each, in two halves."
@@ -163,7 +163,7 @@ class Lessons(torch.utils.data.Dataset):
     silent: float = .6      # share of batches without rationales
     reply_every: int = 4    # one batch in so many has whole replies; in the last third one in half as many
     stuck: float = .2       # share of replies that get stuck
-    strange: float = .45    # share of lessons in which steps have strange names
+    strange: float = .5     # share of lessons told in strange words
     side: float = 10.0      # what the word of a reply that takes a side weighs
 
     def __post_init__(self): self.close, self.sides = self.tokenizer.encode('."}' + END).ids, {self.tokenizer.encode(x).ids[0] for x in SIDES}
@@ -178,9 +178,9 @@ class Lessons(torch.utils.data.Dataset):
     def encode(self, l, rng, replies):
         "(ids of the situation, whose lines they are, [(ids, weights, index of the opening, question, slots to look at, marks that the words do not tell), ...])."
         o = l.questions[0].observation
-        steps = o._world.book.steps
-        new = strange_words(steps, rng.choice((.5, 1, 1)) if rng.random() < self.strange else 0, rng)
-        unsaid = {f"op {x.op}" for n, x in steps.items() if n in new}
+        troubles, steps = {f.what for f in o.facts} & TROUBLES.keys(), o._world.book.steps
+        new = strange_words(troubles, steps, rng.choices((0, .5, 1), k=2) if rng.random() < self.strange else (0, 0), rng)
+        unsaid = {f"op {x.op}" for n, x in steps.items() if n in new} | {f"{where} {k}" for k in troubles if new.keys() & set(TROUBLES[k]) for where in ("here", "behind", "behind,")}
         raw, asked = with_words(l.situation, new), []
         before, names = to_slots(raw)
         start, read = len(before), self.tokenizer.encode(before)
