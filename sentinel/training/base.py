@@ -5,8 +5,8 @@
 # %% auto #0
 __all__ = ['LOOKS', 'COPIES', 'HEARD', 'CITES', 'SIDES', 'TIERS', 'START', 'SHARES', 'Layout', 'layout_of', 'attend', 'missed',
            'target', 'looks', 'lines_of', 'surroundings', 'consequences', 'marks_of', 'heard', 'stuck', 'reply',
-           'Lessons', 'sources', 'collate', 'make_model', 'tokenizer_for_base', 'losses', 'quick_halves', 'quick_norms',
-           'make_optimizers', 'learn', 'pretrain', 'save_state']
+           'transcript', 'told_in', 'Lessons', 'sources', 'collate', 'make_model', 'tokenizer_for_base', 'losses',
+           'quick_halves', 'quick_norms', 'make_optimizers', 'learn', 'pretrain', 'save_state']
 
 # %% ../../nbs/training/02_base.ipynb #b8313b40
 import math, os, random, re
@@ -139,7 +139,7 @@ def stuck(ids, weights, first, close, rng):
     again = rng.choices(ids[max(first, k - rng.randint(1, 4)):k], k=rng.randint(6, 14))
     return ids[:k] + again + close, weights[:k] + [0.0] * len(again) + [1.0] * len(close)
 
-# %% ../../nbs/training/02_base.ipynb #2811da9d
+# %% ../../nbs/training/02_base.ipynb #f378ea72
 def reply(decision, justification): return f'{OPENING}{decision}", "justification": "{justification}"}}'
 
 CITES = " the evidence has"      # a reply cites from here on
@@ -147,7 +147,18 @@ SIDES = " helps", " is a risk"    # where a reply takes a side
 TIERS = {"action_screen": .22, "war_room": .38, "drift_ops": .32, "adversary": .08}
 START = 1_000_000      # seeds of pre-training begin here; RL and rejection sampling use smaller ones
 
-# %% ../../nbs/training/02_base.ipynb #6cbd93e0
+def transcript(q, agree, rng):
+    "A reply as it stands in the transcripts. How often each decision is made is learned elsewhere, see `losses`; what follows it, for all alike."
+    decision = rng.choice(DECISIONS) if rng.random() < .5 else rng.choices(DECISIONS, heard(q.label, agree))[0]
+    return reply(decision, explain(q.observation, decision))
+
+def told_in(o, strange, rng):
+    "({text: another}, marks that these words do not tell) for a lesson with observation `o`; with probability `strange` there are strange words."
+    troubles, steps = {f.what for f in o.facts} & TROUBLES.keys(), o._world.book.steps
+    new = strange_words(troubles, steps, rng.choices((0, .5, 1), k=2) if rng.random() < strange else (0, 0), rng)
+    return new, {f"op {x.op}" for n, x in steps.items() if n in new} | {f"{where} {k}" for k in troubles if new.keys() & set(TROUBLES[k]) for where in ("here", "behind", "behind,")}
+
+# %% ../../nbs/training/02_base.ipynb #fc1d5062
 @dataclass
 class Lessons(torch.utils.data.Dataset):
     "`n` batches of `size` lessons with `most` questions each, in two halves."
@@ -170,22 +181,14 @@ class Lessons(torch.utils.data.Dataset):
 
     def __len__(self): return self.n
 
-    def transcript(self, q, rng):
-        "A reply as it stands in the transcripts. How often each decision is made is learned elsewhere, see `losses`; what follows it, for all alike."
-        decision = rng.choice(DECISIONS) if rng.random() < .5 else rng.choices(DECISIONS, heard(q.label, self.agree))[0]
-        return reply(decision, explain(q.observation, decision))
-
     def encode(self, l, rng, replies):
         "(ids of the situation, whose lines they are, [(ids, weights, index of the opening, question, slots to look at, marks that the words do not tell), ...])."
-        o = l.questions[0].observation
-        troubles, steps = {f.what for f in o.facts} & TROUBLES.keys(), o._world.book.steps
-        new = strange_words(troubles, steps, rng.choices((0, .5, 1), k=2) if rng.random() < self.strange else (0, 0), rng)
-        unsaid = {f"op {x.op}" for n, x in steps.items() if n in new} | {f"{where} {k}" for k in troubles if new.keys() & set(TROUBLES[k]) for where in ("here", "behind", "behind,")}
+        new, unsaid = told_in(l.questions[0].observation, self.strange, rng)
         raw, asked = with_words(l.situation, new), []
         before, names = to_slots(raw)
         start, read = len(before), self.tokenizer.encode(before)
         for q in l.questions:
-            text = to_slots(raw + with_words(q.tail + (self.transcript(q, rng) if replies else OPENING), new))[0][start:]
+            text = to_slots(raw + with_words(q.tail + (transcript(q, self.agree, rng) if replies else OPENING), new))[0][start:]
             ids = self.tokenizer.encode(text + (END if replies else "")).ids
             at = len(self.tokenizer.encode(text[:text.index(OPENING) + len(OPENING)]).ids) - 1
             weights = [float(k == at or k > at + 1) for k in range(len(ids))]
@@ -200,8 +203,7 @@ class Lessons(torch.utils.data.Dataset):
         rng, replies = random.Random(f"{self.seed} {k}"), k % (self.reply_every // (1 + late)) == 0
         task = rng.choices(list(TIERS), list(TIERS.values()))[0]
         preview, first, silent = "full" if rng.random() < self.full else "none", START * (1 + self.seed) + k * self.size, rng.random() < self.silent
-        made = [lesson(task, first + i, most=self.most // (1 + replies), preview=preview, silent=float(silent and not replies), reword=self.reword) for i in range(self.size)]
-        encoded = [self.encode(l, rng, replies) for l in made]
+        encoded = [self.encode(lesson(task, first + i, most=self.most // (1 + replies), preview=preview, silent=float(silent and not replies), reword=self.reword), rng, replies) for i in range(self.size)]
         return [collate(encoded[k::2], self.marks, 4.0 if late else 1.0) for k in range(2)]
 
 # %% ../../nbs/training/02_base.ipynb #2db84f14
