@@ -113,9 +113,9 @@ def retold(lines, names, rng):
     m = manner(rng)
     return [f"{n}: {reworded(rest(l, n), m, rng)}" if rng.random() < m.share else l for l, n in zip(lines, names)]
 
-# %% ../../nbs/training/00_language.ipynb #71bb75aa
-FRAME = {w for f in FRAMES["train"] for part in f for w in re.findall(r"\w+", part)} | {"users", "schema"}
-FACTS = {w for say in FIELDS.values() for k in POOLS["train"] for w in say[k].split()} | {str(v) for h in HAZARDS for v in (*h.safe, *h.harmful)} | set(KINDS)
+# %% ../../nbs/training/00_language.ipynb #b5bd8294
+FRAME = {w for f in FRAMES["train"] for part in f for w in re.findall(r"\w+", part)} | {"users", "schema"}      # of every line and of every prompt
+FACTS = {w for say in FIELDS.values() for k in POOLS["train"] for w in say[k].split()} | {str(v) for h in HAZARDS for v in (*h.safe, *h.harmful)} | set(KINDS)      # fields, their values, kinds of service
 TROUBLES = {kind: sorted({w for k in POOLS["train"] for w in say[k].replace(",", "").split()} - FRAME - FACTS - LINKS - SMALL) for kind, say in SAYS.items()}     # the words that do nothing but name it
 
 def uncalled(families):
