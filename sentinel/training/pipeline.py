@@ -140,7 +140,7 @@ def save_log(run):
     FigureCanvasAgg(figure).print_png(str(run.out / "curves.png"))
     close(figure)
 
-# %% ../../nbs/training/09_pipeline.ipynb #669e809c
+# %% ../../nbs/training/09_pipeline.ipynb #9dc56888
 def make_base(run):
     "The base of a run: pre-trained here (nano), made here (tiny), or given. Returns its folder or hub name."
     p, folder = run.p, run.out / "base"
@@ -149,12 +149,11 @@ def make_base(run):
     if made.exists(): return str(folder)
     def make():
         if p.model == "tiny": return tiny_model(folder, "Qwen2" if p.dtype == "float16" or "t4" in run.receipt.data["profile"] else "Qwen3")
-        from sentinel.training.base import TIERS, lesson, marks_of, pretrain, tokenizer_for_base
+        from sentinel.training.base import marks_for_base, pretrain, tokenizer_for_base
         from sentinel.training.language import chat_tokenizer
         start = time.time()
         tokenizer = tokenizer_for_base()
-        marks = marks_of([lesson(list(TIERS)[k % 4], 10**7 + k) for k in range(300)])
-        model, log = pretrain(tokenizer, marks, folder, p.batches, seed=run.seed, track=run.track)
+        model, log = pretrain(tokenizer, marks_for_base(), folder, p.batches, seed=run.seed, track=run.track)
         chat_tokenizer(tokenizer).save_pretrained(folder)
         model.save_pretrained(folder)
         (folder / "state.pt").unlink(missing_ok=True)
