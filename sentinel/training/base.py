@@ -161,7 +161,7 @@ def told_in(o, strange, rng):
     new = strange_words(troubles, steps, rng.choices((0, .5, 1), k=2) if rng.random() < strange else (0, 0), rng)
     return new, {f"op {x.op}" for n, x in steps.items() if n in new} | {f"{where} {k}" for k in troubles if new.keys() & set(TROUBLES[k]) for where in ("here", "behind", "behind,")}
 
-# %% ../../nbs/training/02_base.ipynb #e279a0c3
+# %% ../../nbs/training/02_base.ipynb #c8775b1f
 @dataclass
 class Lessons(torch.utils.data.Dataset):
     "`n` batches of `size` lessons with `most` questions each, in two halves."
@@ -172,7 +172,7 @@ class Lessons(torch.utils.data.Dataset):
     agree: float = .6       # share of verdicts overwritten by approval
     size: int = 4
     most: int = 16
-    full: float = .1        # share of batches with a preview
+    full: float = .2        # share of batches with a preview
     reword: float = .6      # share of lessons with evidence in other words
     silent: float = .6      # share of batches without rationales
     reply_every: int = 4    # one batch in so many has whole replies; in the last third one in half as many

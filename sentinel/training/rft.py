@@ -19,7 +19,7 @@ from .rewards import Reward, task_of
 from ..world.scenarios import generate_scenario
 from ..world.splits import write
 
-# %% ../../nbs/training/04_rft.ipynb #ace308e4
+# %% ../../nbs/training/04_rft.ipynb #2f1e8c51
 MIX = {"action_screen": .25, "war_room": .4, "drift_ops": .35}
 
 def questions(n, seed=0, first=0, mix=MIX, each=3, reword=.5):
@@ -27,7 +27,7 @@ def questions(n, seed=0, first=0, mix=MIX, each=3, reword=.5):
     rng, out, k, asked = random.Random(f"questions {seed}"), [], first, Counter()
     while len(out) < n:
         task = rng.choices(list(mix), list(mix.values()))[0]
-        found = list(trajectory(generate_scenario(task, k), "full" if rng.random() < .15 else "none"))
+        found = list(trajectory(generate_scenario(task, k), "full" if rng.random() < .25 else "none"))
         chosen = sorted(rng.sample(found, len(found)), key=lambda i: asked[i.proposal.label])[:min(each, n - len(out))]
         asked.update(i.proposal.label for i in chosen)
         for i in chosen:
