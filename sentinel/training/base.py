@@ -161,7 +161,7 @@ def told_in(o, strange, rng):
     new = strange_words(troubles, steps, rng.choices((0, .5, 1), k=2) if rng.random() < strange else (0, 0), rng)
     return new, {f"op {x.op}" for n, x in steps.items() if n in new} | {f"{where} {k}" for k in troubles if new.keys() & set(TROUBLES[k]) for where in ("here", "behind", "behind,")}
 
-# %% ../../nbs/training/02_base.ipynb #41455957
+# %% ../../nbs/training/02_base.ipynb #5f1aa907
 @dataclass
 class Lessons(torch.utils.data.Dataset):
     "`n` batches of `size` lessons with `most` questions each, in two halves."
@@ -171,7 +171,7 @@ class Lessons(torch.utils.data.Dataset):
     seed: int = 0
     agree: float = .6       # share of verdicts overwritten by approval
     size: int = 4
-    most: int = 16
+    most: int = 16          # half as many with whole replies
     full: float = .2        # share of batches with a preview
     reword: float = .6      # share of lessons with evidence in other words
     silent: float = .6      # share of batches without rationales
@@ -206,8 +206,7 @@ class Lessons(torch.utils.data.Dataset):
         rng, replies = random.Random(f"{self.seed} {k}"), k % (self.reply_every // (1 + late)) == 0
         task = rng.choices(list(TIERS), list(TIERS.values()))[0]
         preview, first, silent = "full" if rng.random() < self.full else "none", START * (1 + self.seed) + k * self.size, rng.random() < self.silent
-        most = self.most * (3 if preview == "full" else 4) // 4 // (1 + replies)      # a preview makes questions longer
-        encoded = [self.encode(lesson(task, first + i, most=most, preview=preview, silent=float(silent and not replies), reword=self.reword), rng, replies) for i in range(self.size)]
+        encoded = [self.encode(lesson(task, first + i, most=self.most // (1 + replies), preview=preview, silent=float(silent and not replies), reword=self.reword), rng, replies) for i in range(self.size)]
         return [collate(encoded[k::2], self.marks, 4.0 if late else 1.0) for k in range(2)]
 
 # %% ../../nbs/training/02_base.ipynb #2db84f14
