@@ -19,15 +19,15 @@ from .rewards import Reward, task_of
 from ..world.scenarios import generate_scenario
 from ..world.splits import write
 
-# %% ../../nbs/training/04_rft.ipynb #2f1e8c51
+# %% ../../nbs/training/04_rft.ipynb #87392d43
 MIX = {"action_screen": .25, "war_room": .4, "drift_ops": .35}
 
-def questions(n, seed=0, first=0, mix=MIX, each=3, reword=.5):
-    "`n` `Item`s of split train, at most `each` per episode, rare classes first, a share `reword` of them with evidence in other words. Seeds start at `first`."
+def questions(n, seed=0, first=0, mix=MIX, each=3, reword=.5, full=.25):
+    "`n` `Item`s of split train, at most `each` per episode, rare classes first, a share `full` of the episodes with previews and a share `reword` of the items with evidence in other words. Seeds start at `first`."
     rng, out, k, asked = random.Random(f"questions {seed}"), [], first, Counter()
     while len(out) < n:
         task = rng.choices(list(mix), list(mix.values()))[0]
-        found = list(trajectory(generate_scenario(task, k), "full" if rng.random() < .25 else "none"))
+        found = list(trajectory(generate_scenario(task, k), "full" if rng.random() < full else "none"))
         chosen = sorted(rng.sample(found, len(found)), key=lambda i: asked[i.proposal.label])[:min(each, n - len(out))]
         asked.update(i.proposal.label for i in chosen)
         for i in chosen:
