@@ -23,7 +23,7 @@ def stated_risk(p, calibration):
     p = min(max(p, 1e-6), 1 - 1e-6)
     return 1 / (1 + exp(-(calibration.get("slope", 1.0) * log(p / (1 - p)) + calibration.get("shift", 0.0))))
 
-# %% ../../nbs/oversight/16_nano.ipynb #9c8f4254
+# %% ../../nbs/oversight/16_nano.ipynb #ad8eb7ee
 class Nano:
     "An exported model in a folder: `nano.onnx`, `tokenizer.json`, `config.json` and, if there is one, `calibration.json`. Raises ValueError in one line if something is missing."
     def __init__(self, folder=None, threads=1):
@@ -35,13 +35,14 @@ class Nano:
         self.session = onnxruntime.InferenceSession(str(folder / "nano.onnx"), options, providers=["CPUExecutionProvider"])
         self.tokenizer, self.numpy = tokenizers.Tokenizer.from_file(str(folder / "tokenizer.json")), numpy
         config = json.loads((folder / "config.json").read_text())
-        self.empty = numpy.zeros((config["num_hidden_layers"], 2, 1, config["num_key_value_heads"], 0, config["head_dim"]), "float32")
+        self.past = [x.name for x in self.session.get_inputs()[1:]]      # keys and values of each layer
+        self.empty = [numpy.zeros((1, config["num_key_value_heads"], 0, config["head_dim"]), "float32")] * len(self.past)
         self.end, self.first = config["eos_token_id"], [self.tokenizer.encode(OPENING + d).ids[-1] for d in DECISIONS]
         self.calibration = json.loads((folder / "calibration.json").read_text()) if (folder / "calibration.json").exists() else {}
 
     def step(self, ids, cache):
         "(scores of the next token, cache with these tokens read)."
-        for k in range(0, len(ids), AT_ONCE): scores, cache = self.session.run(None, {"ids": self.numpy.array([ids[k:k + AT_ONCE]], "int64"), "past": cache})
+        for part in self.numpy.array_split(self.numpy.array([ids], "int64"), 1 + len(ids) // AT_ONCE, axis=1): scores, *cache = self.session.run(None, {"ids": part, **dict(zip(self.past, cache))})
         return scores, cache
 
     def decide(self, text):

@@ -13,9 +13,9 @@ from torch.nn import functional as F
 from ..oversight.metrics import counts, harmful
 from ..world.splits import write
 
-# %% ../../nbs/training/10_export.ipynb #58ca81be
+# %% ../../nbs/training/10_export.ipynb #8c18ab16
 class Reader(torch.nn.Module):
-    "A Qwen3 model as a function of (ids [1, tokens], past) to (scores of the next token [1, vocabulary], present)."
+    "A Qwen3 model as a function of (ids [1, tokens], *past) to (scores of the next token [1, vocabulary], *present), each of the two as keys and values of one layer after the other [1, heads, tokens, size]."
     def __init__(self, model):
         super().__init__()
         self.model, c = model, model.config
@@ -26,31 +26,31 @@ class Reader(torch.nn.Module):
 
     def norm(self, m, x): return F.rms_norm(x, x.shape[-1:], m.weight, m.variance_epsilon)
 
-    def part(self, x, heads): return x.view(1, -1, heads, self.size).transpose(1, 2)
+    def part(self, x, heads): return x.view(1, -1, heads, self.size).transpose(1, 2) if heads > 1 else x.view(1, 1, -1, self.size)
 
     def turn(self, x, at):
         "Rotary positions: x [1, heads, tokens, size]."
         return torch.onnx.ops.rotary_embedding(x, self.cos, self.sin, at[None])
 
-    def forward(self, ids, past):
-        layers, before, n = self.model.model.layers, past.shape[4], ids.shape[1]
+    def forward(self, ids, *past):
+        layers, before, n = self.model.model.layers, past[0].shape[2], ids.shape[1]
         at = torch.arange(n) + before
         later = torch.where(torch.arange(before + n)[None] > at[:, None], -1e9, 0.0)
         x, present = self.model.model.embed_tokens(ids), []
         for k, layer in enumerate(layers):
             a, h = layer.self_attn, self.norm(layer.input_layernorm, x)
-            key = torch.cat([past[k, 0], self.turn(self.norm(a.k_norm, self.part(a.k_proj(h), self.kv)), at)], 2)
-            value = torch.cat([past[k, 1], self.part(a.v_proj(h), self.kv)], 2)
-            present.append(torch.stack([key, value]))
+            key = torch.cat([past[2 * k], self.turn(self.norm(a.k_norm, self.part(a.k_proj(h), self.kv)), at)], 2)
+            value = torch.cat([past[2 * k + 1], self.part(a.v_proj(h), self.kv)], 2)
+            present += [key, value]
             if k == len(layers) - 1: x, h, at, later = x[:, -1:], h[:, -1:], at[-1:], later[-1:]
             q = self.turn(self.norm(a.q_norm, self.part(a.q_proj(h), self.heads)), at)
             seen = F.scaled_dot_product_attention(q, key, value, attn_mask=later, enable_gqa=True)
             x = x + a.o_proj(seen.transpose(1, 2).reshape(1, -1, self.heads * self.size))
             h = self.norm(layer.post_attention_layernorm, x)
             x = x + layer.mlp.down_proj(F.silu(layer.mlp.gate_proj(h)) * layer.mlp.up_proj(h))
-        return self.model.lm_head(self.norm(self.model.model.norm, x[:, -1])), torch.stack(present)
+        return self.model.lm_head(self.norm(self.model.model.norm, x[:, -1])), *present
 
-# %% ../../nbs/training/10_export.ipynb #0d4ca809
+# %% ../../nbs/training/10_export.ipynb #340363a5
 def half_weights(graph):
     "Store the large float32 constants of an ONNX model as bfloat16, with a cast behind each."
     import numpy as np
@@ -72,10 +72,12 @@ def to_onnx(model, path):
     "Write a model as an ONNX graph."
     import logging, onnx
     c, reader = model.config, Reader(model).eval()
-    past = torch.zeros(c.num_hidden_layers, 2, 1, c.num_key_value_heads, 3, c.head_dim)
+    past = [torch.zeros(1, c.num_key_value_heads, 3, c.head_dim) for _ in range(2 * c.num_hidden_layers)]
+    names = [f"{x} {k}" for k in range(c.num_hidden_layers) for x in ("keys", "values")]
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
     tokens, before = torch.export.Dim("tokens", min=1, max=1000), torch.export.Dim("before", min=0, max=1000)
-    made = torch.onnx.export(reader, (torch.zeros(1, 5, dtype=torch.long), past), dynamo=True, opset_version=23, input_names=["ids", "past"], output_names=["scores", "present"], dynamic_shapes={"ids": {1: tokens}, "past": {4: before}}, verbose=False)
+    made = torch.onnx.export(reader, (torch.zeros(1, 5, dtype=torch.long), *past), dynamo=True, opset_version=23, verbose=False,
+        input_names=["ids", *names], output_names=["scores", *(f"longer {x}" for x in names)], dynamic_shapes={"ids": {1: tokens}, "past": tuple({2: before} for _ in past)})
     made.optimize()
     part = Path(path).with_suffix(".part")
     onnx.save(half_weights(made.model_proto), str(part))
