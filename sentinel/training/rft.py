@@ -19,11 +19,11 @@ from .rewards import Reward, task_of
 from ..world.scenarios import generate_scenario
 from ..world.splits import write
 
-# %% ../../nbs/training/04_rft.ipynb #49198ecb
+# %% ../../nbs/training/04_rft.ipynb #32d0eb24
 MIX = {"action_screen": .25, "war_room": .4, "drift_ops": .35}
 OFTEN = {"correct": 1.5}      # how often a class is asked about, against the others
 
-def questions(n, seed=0, first=0, mix=MIX, each=3, reword=.5, full=.25):
+def questions(n, seed=0, first=0, mix=MIX, each=3, reword=.95, full=.25):
     "`n` `Item`s of split train, at most `each` per episode, classes as in `OFTEN`, a share `full` of the episodes with previews and a share `reword` of the items with evidence in other words. Seeds start at `first`."
     rng, out, k, asked = random.Random(f"questions {seed}"), [], first, Counter()
     while len(out) < n:
