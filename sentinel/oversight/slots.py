@@ -8,7 +8,7 @@ __all__ = ['NAME', 'NO_NAMES', 'GAP', 'LINE', 'RUNBOOK', 'GIVEN', 'REPLY', 'MARK
 # %% ../../nbs/oversight/15_slots.ipynb #6edb8b6b
 import re
 
-# %% ../../nbs/oversight/15_slots.ipynb #84570b5e
+# %% ../../nbs/oversight/15_slots.ipynb #3f95b336
 NAME = re.compile(r"\b[a-z][a-z0-9]*(?:-[a-z0-9]+)+\b")
 NO_NAMES = frozenset(("user-minutes", "same-volume", "two-places", "read-only"))
 GAP = re.compile(r"(?<![ \"\w.@'-])(?=[\w@])")
@@ -23,9 +23,9 @@ def remarks(slot, text):
     "The remarks of a service's line, each without marks and followed by the slot; the first two, replicas and load, are one."
     return "".join(" ".join(["", *MARKS.sub(" ", x).split()]) + slot for x in text.replace(";", "", 1).split(";"))
 
-def to_slots(text):
-    "(the text in slots, see above; the names in order of appearance)."
-    names = {}
+def to_slots(text, before=()):
+    "(the text with a slot for each name, and without what a small model need not read; the names in order of appearance). `before` has the names of a text that this one continues."
+    names = {n: k for k, n in enumerate(before, 1)}
     def number(m): return m[0] if m[0] in NO_NAMES else f"@{names.setdefault(m[0], len(names) + 1)}"
     text = GAP.sub(" ", NAME.sub(number, text.replace("@", "(at)")))
     text = LINE.sub(lambda m: m[1] + re.sub("[,;:]", "", m[2]) + remarks(m[1], m[3]), text)

@@ -161,7 +161,7 @@ def told_in(o, strange, rng):
     new = strange_words(troubles, steps, rng.choices((0, .5, 1), k=2) if rng.random() < strange else (0, 0), rng)
     return new, {f"op {x.op}" for n, x in steps.items() if n in new} | {f"{where} {k}" for k in troubles if new.keys() & set(TROUBLES[k]) for where in ("here", "behind", "behind,")}
 
-# %% ../../nbs/training/02_base.ipynb #5f1aa907
+# %% ../../nbs/training/02_base.ipynb #217fb490
 @dataclass
 class Lessons(torch.utils.data.Dataset):
     "`n` batches of `size` lessons with `most` questions each, in two halves."
@@ -189,9 +189,9 @@ class Lessons(torch.utils.data.Dataset):
         new, unsaid = told_in(l.questions[0].observation, self.strange, rng)
         raw, asked = with_words(l.situation, new), []
         before, names = to_slots(raw)
-        start, read = len(before), self.tokenizer.encode(before)
+        read = self.tokenizer.encode(before)
         for q in l.questions:
-            text = to_slots(raw + with_words(q.tail + (transcript(q, self.agree, rng) if replies else OPENING), new))[0][start:]
+            text = to_slots(with_words(q.tail + (transcript(q, self.agree, rng) if replies else OPENING), new), names)[0]
             ids = self.tokenizer.encode(text + (END if replies else "")).ids
             at = len(self.tokenizer.encode(text[:text.index(OPENING) + len(OPENING)]).ids) - 1
             weights = [float(k == at or k > at + 1) for k in range(len(ids))]
