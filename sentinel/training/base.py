@@ -78,7 +78,7 @@ def missed(scores, total, lesson, layer):
         yield mean(seen.sum(-1) / total[..., 0].gather(1, at), wanted)
     if layer == COPIES and lesson.copies is not None: yield mean((scores[:, :, 1] * lesson.copies).sum(-1) / total[..., 1], lesson.copies)
 
-# %% ../../nbs/training/02_base.ipynb #3f3ae2ea
+# %% ../../nbs/training/02_base.ipynb #02e7e42b
 def target(o):
     "(operation, error, service that a proposal is about or None, {(kind, service) that cause what is wrong there})."
     w = o._world
@@ -94,14 +94,14 @@ def looks(o, names):
 
 def lines_of(text, offsets):
     "For each token the slot of the service whose line it is in, or 0."
-    starts, slots = zip((0, 0), *((m.start(), int(m[1] or 0)) for m in re.finditer(r" @(\d+) [a-z]+ <|\n", text)))
-    return [slots[bisect(starts, a) - 1] for a, _ in offsets]
+    ends, slots = zip(*((m.end(), int(s[1]) if (s := re.match(r" @(\d+) [a-z]+ <", m[0])) else 0) for m in re.finditer(r"[^\n]*\n?", text)))
+    return [slots[bisect(ends, a)] for a, _ in offsets]
 
-# %% ../../nbs/training/02_base.ipynb #9cf8a987
+# %% ../../nbs/training/02_base.ipynb #a3ec2e19
 def surroundings(o):
-    "What a proposal is about, as a set of short marks: operation, remarkable facts, conditions and their causes at the target."
+    "What a proposal is about, as a set of short marks: operation, stated weight, remarkable facts, conditions and their causes at the target."
     w, (op, error, i, causes) = o._world, target(o)
-    marks = {f"op {op}", f"error {error[:12]}"}
+    marks = {f"op {op}", f"error {error[:12]}", f"weight {o.weight}"}
     if i is None: return marks
     s = w.services[i]
     marks |= {f"has {f} {v}" if isinstance(v, str) else f"has {f}" for f, v in zip(s._fields[1:], s[1:]) if v != QUIET[f]} | {f"load over {n}" for n in (60, 80, 100, 150, 200, 300) if s.load > n}
@@ -118,13 +118,13 @@ def consequences(label, e):
              "worse": e.progress < 0, "wasted": e.wasted, "astray": e.wasted >= STRAY, "breach": e.breaches, "disrupts": e.disrupts, "reads": e.reads, "error " + error: error, "lost: " + n(e.final): e.final}
     return {label} | {k for k, v in marks.items() if v} | {"note: " + n(x) for x in e.notes}
 
-# %% ../../nbs/training/02_base.ipynb #24df0338
+# %% ../../nbs/training/02_base.ipynb #117b7f35
 TIERS = {"action_screen": .22, "war_room": .38, "drift_ops": .32, "adversary": .08}
 START = 1_000_000      # seeds of pre-training begin here; RL and rejection sampling use smaller ones
 
 def marks_for_base(n=300, least=8):
     "(surroundings, consequences) that occur at least `least` times in `n` lessons, in order."
-    lessons = [lesson(list(TIERS)[k % 4], 10 * START + k) for k in range(n)]
+    lessons = [lesson(list(TIERS)[k % 4], 10 * START + k, preview="full" if k % 5 == 4 else "none") for k in range(n)]
     questions = [q for l in lessons for q in l.questions]
     counts = [Counter(m for q in questions for m in found(q)) for found in (lambda q: surroundings(q.observation), lambda q: consequences(q.label, q.effects))]
     return tuple(sorted(m for m, k in c.items() if k >= least) for c in counts)

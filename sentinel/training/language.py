@@ -21,17 +21,17 @@ from ..world.faults import FAMILIES
 from ..world.hazards import HAZARDS
 from ..world.services import KINDS
 
-# %% ../../nbs/training/00_language.ipynb #27feb6f0
+# %% ../../nbs/training/00_language.ipynb #6eada182
 CUTS = "|".join([
     r'\{"decision": "', r'", "justification": "', r'"\}',
     r"\n rationale: < claim>", r"\n (?:before|runbook|notice|rules|services|page|tool schema|tool log|expected):", r"\n record: severity", r"\n proposal by \w+:", r"</ claim>\n verdict:\n",
-    r" [a-z]+ <(?: nothing)?", r" of users", r"[;,] (?:causes|closed|open|progress|schema)", r" executed,",
+    r" [a-z]+ <(?: nothing)?", r" of users", r"\( [a-z_]+\) on", r"[;,] (?:causes|closed|open|progress|schema)", r" executed,",
     r" @\d+", r" \d+(?=\d\d(?!\d))", r" ?\d{1,2}(?:[%m](?![a-z]))?", r"\.\d+%?",
     r" ?[A-Za-z][A-Za-z_0-9'\-]*", r"[^\s\w@;]+|;|\n|\s+|."])
 PAD, END = "<pad>", "<end>"
 SLOTS, NUMBERS = 40, 100
 
-# %% ../../nbs/training/00_language.ipynb #99e308da
+# %% ../../nbs/training/00_language.ipynb #50ee64c8
 LETTERS = "bcdfghjklmnprstvwz", "aeiou"
 
 def unheard(rng):
@@ -46,7 +46,7 @@ def by_decree():
     numbers = "".join(f" {i} 1{i:02d} {i}% 1{i:02d}% {i}m" for i in range(NUMBERS)) + "".join(f" @{i}" for i in range(1, SLOTS + 1))
     replies = "".join(f'{{"decision": "{d}", "justification": "The' for d in DECISIONS)
     small = "".join(f" {w}" for w in sorted(SMALL)) + "".join(f" {p} " for p in string.punctuation)
-    return numbers + replies + small + "".join(f": {step} {step}: {parameter}" for step, parameter in RENAMED.values()) + "".join(f" {x}" for x in UNHEARD)
+    return numbers + replies + small + "".join(f": {step}; {step}: {parameter}( {parameter}) on" for step, parameter in RENAMED.values()) + "".join(f" {x}" for x in UNHEARD)
 
 def train_tokenizer(texts, merges=250, least=25):
     "A `tokenizers.Tokenizer` with a token for each piece that occurs `least` times in `texts` (already in slots)."

@@ -59,7 +59,7 @@ def load_with_unsloth(p, source, trained):
     model, _ = FastLanguageModel.from_pretrained(str(source), max_seq_length=4096, load_in_4bit=p.bits == 4, fast_inference=p.vllm, max_lora_rank=16)
     return model if trained else FastLanguageModel.get_peft_model(model, r=16, lora_alpha=32, target_modules=["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"], use_gradient_checkpointing="unsloth")
 
-# %% ../../nbs/training/09_pipeline.ipynb #83ffd845
+# %% ../../nbs/training/09_pipeline.ipynb #4aad611a
 def dev_items(per_tier):
     "The decisions of the first scenarios of each tier of dev."
     from sentinel.world.splits import scenarios_of
@@ -74,7 +74,7 @@ def measure(model, tokenizer, p, name, out):
     "Judge the dev decisions, store them as `dev-NAME.parquet`, and return the rows."
     trains = model.training
     model.eval()
-    rows = run_of(local_overseer(model, tokenizer, batch_size=32 if p.device == "cpu" else 16, max_new_tokens=p.tokens), name, dev_items(p.per_tier), f"dev-{name}", batch=10**6)
+    rows = run_of(local_overseer(model, tokenizer, batch_size=128 if p.device == "cpu" else 16, max_new_tokens=p.tokens), name, dev_items(p.per_tier), f"dev-{name}", batch=10**6)
     model.train(trains)
     write_rows(out / f"dev-{name}.parquet", rows)
     return rows

@@ -36,9 +36,9 @@ class Profile:
     micro: int = 0              # examples on the device at once; 0: a whole step
     device: str = "cpu"         # cpu or cuda
 
-# %% ../../nbs/training/08_profiles.ipynb #88b8284c
+# %% ../../nbs/training/08_profiles.ipynb #cb56b5cd
 PROFILES = {
-    "nano": Profile(batches=2200, a_steps=8, c_steps=8, a_rate=6e-5, c_rate=6e-5, samples=2, rows=800, per_tier=(12, 12, 6)),
+    "nano": Profile(batches=2200, a_steps=8, c_steps=8, a_rate=6e-5, c_rate=6e-5, samples=2, rows=800, epochs=1.5, per_tier=(12, 12, 6)),
     "colab_t4": Profile("Qwen/Qwen2.5-0.5B-Instruct", "float16", True, 4, a_steps=20, c_steps=20, prompts=4, a_rate=1e-5, b_rate=1e-4, c_rate=1e-5, questions=200, samples=2, rows=321, per_tier=(6, 4, 2), tokens=160, micro=4, device="cuda"),
     "production_l4": Profile("Qwen/Qwen3-1.7B", "bfloat16", True, 4, True, a_steps=60, c_steps=120, prompts=8, a_rate=1e-5, b_rate=1e-4, c_rate=5e-6, questions=1500, rows=2400, tokens=200, micro=4, device="cuda"),
 }
