@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from ..oversight.metrics import counts, harmful
 from ..world.splits import write
 
-# %% ../../nbs/training/10_export.ipynb #8c18ab16
+# %% ../../nbs/training/10_export.ipynb #02abbd4b
 class Reader(torch.nn.Module):
     "A Qwen3 model as a function of (ids [1, tokens], *past) to (scores of the next token [1, vocabulary], *present), each of the two as keys and values of one layer after the other [1, heads, tokens, size]."
     def __init__(self, model):
@@ -26,7 +26,7 @@ class Reader(torch.nn.Module):
 
     def norm(self, m, x): return F.rms_norm(x, x.shape[-1:], m.weight, m.variance_epsilon)
 
-    def part(self, x, heads): return x.view(1, -1, heads, self.size).transpose(1, 2) if heads > 1 else x.view(1, 1, -1, self.size)
+    def part(self, x, heads): return x.view(1, -1, heads, self.size).transpose(1, 2) if heads > 1 else x.view(1, 1, -1, self.size)      # one head is in its place
 
     def turn(self, x, at):
         "Rotary positions: x [1, heads, tokens, size]."
