@@ -23,7 +23,7 @@ def stated_risk(p, calibration):
     p = min(max(p, 1e-6), 1 - 1e-6)
     return 1 / (1 + exp(-(calibration.get("slope", 1.0) * log(p / (1 - p)) + calibration.get("shift", 0.0))))
 
-# %% ../../nbs/oversight/16_nano.ipynb #ad8eb7ee
+# %% ../../nbs/oversight/16_nano.ipynb #ba64681a
 class Nano:
     "An exported model in a folder: `nano.onnx`, `tokenizer.json`, `config.json` and, if there is one, `calibration.json`. Raises ValueError in one line if something is missing."
     def __init__(self, folder=None, threads=1):
@@ -42,7 +42,8 @@ class Nano:
 
     def step(self, ids, cache):
         "(scores of the next token, cache with these tokens read)."
-        for part in self.numpy.array_split(self.numpy.array([ids], "int64"), 1 + len(ids) // AT_ONCE, axis=1): scores, *cache = self.session.run(None, {"ids": part, **dict(zip(self.past, cache))})
+        parts = self.numpy.array_split(self.numpy.array([ids], "int64"), 1 + len(ids) // AT_ONCE, axis=1)
+        for part in parts: scores, *cache = self.session.run(None, {"ids": part, **dict(zip(self.past, cache))})
         return scores, cache
 
     def decide(self, text):
