@@ -289,15 +289,15 @@ def quick_norms(model, on=True):
 # %% ../../nbs/training/02_base.ipynb #bb42cf8f
 SHARES = (1.0, .5, .1, .3, .3)     # what each loss counts
 
-# %% ../../nbs/training/02_base.ipynb #eb5ae238
+# %% ../../nbs/training/02_base.ipynb #a32960f7
 def make_optimizers(model, judges, peak):
-    "(Muon for the matrices between the layers, AdamW for embeddings, norms and the judges)."
+    "[Muon for every other matrix between the layers, Muon for the rest of them, AdamW for embeddings, norms and the judges]."
     inner = [p for n, p in model.named_parameters() if p.ndim == 2 and "embed" not in n and "lm_head" not in n]
     known = set(map(id, inner))
     others = [p for p in (*model.parameters(), *judges.parameters()) if id(p) not in known]
-    return torch.optim.Muon(inner, lr=peak, weight_decay=.02, adjust_lr_fn="match_rms_adamw"), torch.optim.AdamW(others, lr=peak, betas=(.9, .98), weight_decay=0.0)
+    return [*(torch.optim.Muon(inner[k::2], lr=peak, weight_decay=.02, adjust_lr_fn="match_rms_adamw") for k in range(2)), torch.optim.AdamW(others, lr=peak, betas=(.9, .98), weight_decay=0.0)]
 
-# %% ../../nbs/training/02_base.ipynb #e2f86122
+# %% ../../nbs/training/02_base.ipynb #cd4051ee
 def learn(model, judges, half, agree, decisions):
     "Add the gradients of half a batch; returns its losses."
     found = losses(model, judges, half, agree, decisions)
@@ -327,7 +327,7 @@ def pretrain(tokenizer, marks, out, batches=1500, peak=2e-3, agree=.6, seed=0, s
             for o in optimizers: o.zero_grad()
             found = list(pool.map(lambda half: learn(model, judges, half, agree, decisions), batch))
             torch.nn.utils.clip_grad_norm_([*model.parameters(), *judges.parameters()], 1.0)
-            for o in optimizers: o.step()
+            list(pool.map(lambda o: o.step(), optimizers))
             log.append([sum(x) / 2 for x in zip(*found)])
             if len(log) % save_every == 0 or len(log) == batches: save_state(state, {name: part.state_dict() for name, part in parts.items()} | {"optimizers": [o.state_dict() for o in optimizers], "log": log})
     model.set_attn_implementation("sdpa")

@@ -6,14 +6,14 @@
 __all__ = ['WATCHED', 'LEVELS', 'RISES', 'SAME', 'common', 'grpo_config', 'sft_config', 'Record', 'draw_live', 'curves',
            'Questions', 'Climb', 'checkpoint_in', 'grpo', 'tokens_of', 'sft', 'sampler']
 
-# %% ../../nbs/training/05_stages.ipynb #227d7fd4
+# %% ../../nbs/training/05_stages.ipynb #24bc3f08
 import json, random, shutil
 from pathlib import Path
 from datasets import Dataset
 from transformers import TrainerCallback
 from trl import GRPOConfig, GRPOTrainer, SFTConfig, SFTTrainer
 from ..oversight.decisions import trajectory
-from ..oversight.local import as_text, replies
+from ..oversight.local import as_text, generated, replies
 from ..oversight.slots import from_slots, to_slots
 from .lessons import retell
 from .rewards import Reward, task_of
@@ -137,7 +137,7 @@ def grpo(model, tokenizer, questions, config, kind="binary", callbacks=()):
     trainer.train(resume_from_checkpoint=checkpoint_in(config.output_dir))
     return trainer.accelerator.unwrap_model(trainer.model), reward
 
-# %% ../../nbs/training/05_stages.ipynb #67896c96
+# %% ../../nbs/training/05_stages.ipynb #5796a337
 def tokens_of(tokenizer, row):
     "A row of messages as input_ids, with labels on the completion only. Cut as for judging: the prompt's text, the reply, the end."
     from sentinel.oversight.local import chat_text
@@ -163,7 +163,7 @@ def sampler(model, tokenizer, batch=32, tokens=64):
         out = []
         for k in range(0, len(items), batch):
             texts, names = zip(*(as_text(tokenizer, i.observation) for i in items[k:k + batch]))
-            said = replies(model, tokenizer, [t for t in texts for _ in range(samples)], tokens, do_sample=True, temperature=1.0, top_k=0)
+            said = replies(tokenizer, generated(model, tokenizer, [t for t in texts for _ in range(samples)], tokens, do_sample=True, temperature=1.0, top_k=0))
             out += [[from_slots(text, n) for text, _ in said[samples * j:samples * (j + 1)]] for j, n in enumerate(names)]
         return out
     return policy
