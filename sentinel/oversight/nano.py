@@ -23,7 +23,7 @@ def stated_risk(p, calibration):
     p = min(max(p, 1e-6), 1 - 1e-6)
     return 1 / (1 + exp(-(calibration.get("slope", 1.0) * log(p / (1 - p)) + calibration.get("shift", 0.0))))
 
-# %% ../../nbs/oversight/16_nano.ipynb #ba64681a
+# %% ../../nbs/oversight/16_nano.ipynb #1b8cbc10
 class Nano:
     "An exported model in a folder: `nano.onnx`, `tokenizer.json`, `config.json` and, if there is one, `calibration.json`. Raises ValueError in one line if something is missing."
     def __init__(self, folder=None, threads=1):
@@ -48,7 +48,7 @@ class Nano:
 
     def decide(self, text):
         "(probabilities of DECISIONS, cache) after one pass over a prompt in slots."
-        scores, cache = self.step(self.tokenizer.encode(text + "\n" + OPENING).ids, self.empty)
+        scores, cache = self.step(self.tokenizer.encode_batch_fast([text + "\n" + OPENING])[0].ids, self.empty)     # fast: without offsets
         x = scores[0, self.first] - scores[0, self.first].max()
         p = self.numpy.exp(x) / self.numpy.exp(x).sum()
         return p, cache

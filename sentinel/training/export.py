@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from ..oversight.metrics import counts, harmful
 from ..world.splits import write
 
-# %% ../../nbs/training/10_export.ipynb #02abbd4b
+# %% ../../nbs/training/10_export.ipynb #e03bb892
 class Reader(torch.nn.Module):
     "A Qwen3 model as a function of (ids [1, tokens], *past) to (scores of the next token [1, vocabulary], *present), each of the two as keys and values of one layer after the other [1, heads, tokens, size]."
     def __init__(self, model):
@@ -33,18 +33,18 @@ class Reader(torch.nn.Module):
         return torch.onnx.ops.rotary_embedding(x, self.cos, self.sin, at[None])
 
     def forward(self, ids, *past):
-        layers, before, n = self.model.model.layers, past[0].shape[2], ids.shape[1]
-        at = torch.arange(n) + before
-        later = torch.where(torch.arange(before + n)[None] > at[:, None], -1e9, 0.0)
-        x, present = self.model.model.embed_tokens(ids), []
+        layers, words, present = self.model.model.layers, self.model.model.embed_tokens.weight, []
+        x, at = words[ids], torch.arange(ids.shape[1]) + past[0].shape[2]
         for k, layer in enumerate(layers):
-            a, h = layer.self_attn, self.norm(layer.input_layernorm, x)
-            key = torch.cat([past[2 * k], self.turn(self.norm(a.k_norm, self.part(a.k_proj(h), self.kv)), at)], 2)
-            value = torch.cat([past[2 * k + 1], self.part(a.v_proj(h), self.kv)], 2)
-            present += [key, value]
-            if k == len(layers) - 1: x, h, at, later = x[:, -1:], h[:, -1:], at[-1:], later[-1:]
-            q = self.turn(self.norm(a.q_norm, self.part(a.q_proj(h), self.heads)), at)
-            seen = F.scaled_dot_product_attention(q, key, value, attn_mask=later, enable_gqa=True)
+            a, last = layer.self_attn, k == len(layers) - 1
+            table = k == 0 and not last
+            h = self.norm(layer.input_layernorm, words[None] if table else x)
+            def of(y): return y.index_select(2, ids[0]) if table else y
+            key, value = self.turn(of(self.norm(a.k_norm, self.part(a.k_proj(h), self.kv))), at), of(self.part(a.v_proj(h), self.kv))
+            if last: x, h, at = x[:, -1:], h[:, -1:], at[-1:]
+            q = self.turn(of(self.norm(a.q_norm, self.part(a.q_proj(h), self.heads))), at)
+            seen, *longer, _ = torch.onnx.ops.attention(q, key, value, past_key=past[2 * k], past_value=past[2 * k + 1], is_causal=not last)
+            present += longer
             x = x + a.o_proj(seen.transpose(1, 2).reshape(1, -1, self.heads * self.size))
             h = self.norm(layer.post_attention_layernorm, x)
             x = x + layer.mlp.down_proj(F.silu(layer.mlp.gate_proj(h)) * layer.mlp.up_proj(h))
