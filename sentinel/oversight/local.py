@@ -42,7 +42,7 @@ def as_text(tokenizer, o):
     "The `chat_text` of an observation."
     return chat_text(tokenizer, render(o))
 
-# %% ../../nbs/oversight/14_local.ipynb #e3c2dbe2
+# %% ../../nbs/oversight/14_local.ipynb #da05664b
 OPENING = '{"decision": "'
 
 def decision_tokens(tokenizer):
@@ -57,13 +57,13 @@ def shares(logits):
     return [dict(zip(DECISIONS, row)) for row in logits.float().softmax(-1).tolist()]
 
 def decision_probabilities(model, tokenizer, texts):
-    "A list of {decision: probability}, one per prompt text."
+    "A list of {decision: probability}, one per prompt text. Raises ValueError as `decision_tokens`."
     import torch
     _, first = decision_tokens(tokenizer)
     batch = tokenizer([t + OPENING for t in texts], return_tensors="pt", padding=True, add_special_tokens=False).to(model.device)
     with torch.inference_mode(): return shares(model(input_ids=batch.input_ids, attention_mask=batch.attention_mask, logits_to_keep=1).logits[:, -1, first])
 
-# %% ../../nbs/oversight/14_local.ipynb #e28dae63
+# %% ../../nbs/oversight/14_local.ipynb #6abe2ab9
 def generated(model, tokenizer, texts, max_new_tokens=160, **how):
     "The ids [prompts, new tokens] that follow each prompt text. `how` goes to `generate`; greedy unless it says otherwise."
     import torch
@@ -77,13 +77,14 @@ def replies(tokenizer, made):
     return [(tokenizer.decode(m, skip_special_tokens=True), bool((m == tokenizer.eos_token_id).any())) for m in made]
 
 def generated_with_chances(model, tokenizer, texts, max_new_tokens=160):
-    "(what `generated` returns, {decision: probability} for each prompt)."
+    "(what `generated` returns, {decision: probability} for each prompt). Raises ValueError as `decision_tokens`."
     (opening, first), seen = decision_tokens(tokenizer), []
     watch = model.get_output_embeddings().register_forward_hook(lambda module, given, logits: seen.append(logits[:, -1, first]))
     try: made = generated(model, tokenizer, texts, max_new_tokens)
     finally: watch.remove()
-    n, known = len(opening), {}
-    if len(seen) == made.shape[1] > n: known = {k: p for k, (ids, p) in enumerate(zip(made[:, :n].tolist(), shares(seen[n]))) if ids == opening}
+    n = len(opening)
+    passed = shares(seen[n]) if len(seen) == made.shape[1] > n else []     # one pass per token, or nothing is known about which is which
+    known = {k: p for k, (ids, p) in enumerate(zip(made[:, :n].tolist(), passed)) if ids == opening}
     others = [k for k in range(len(texts)) if k not in known]
     if others: known |= zip(others, decision_probabilities(model, tokenizer, [texts[k] for k in others]))
     return made, [known[k] for k in range(len(texts))]
