@@ -26,7 +26,7 @@ class Effects(NamedTuple):
     progress: int = 0       # conditions ended for good less lasting ones begun, or facts established for the record
     minutes: int = 1        # how long the action takes
     wasted: int = 0         # minutes the team loses for nothing
-    breaches: tuple = ()    # soft policies breached
+    breaches: tuple = ()    # soft rules breached
     error: str = ""         # the tool's error, if the call did not happen
     disrupts: bool = False  # does it interrupt something that runs?
     reads: bool = False     # does it only read?
@@ -90,7 +90,7 @@ def chill(self):
     "A cache starts cold: what it kept off the database arrives there for twenty minutes."
     j = self.world.shape.backs[self.i]
     if j is None: return
-    s, load = self.world.services[j], self.world.services[j].load + self.s.shield
+    s, load = self.world.services[j], self.world.services[j].load + self.s.offload
     if load > 100 * s.replicas:
         self.add("overload", 1 - 100 * s.replicas / load, 20, j)
         self.note("the database behind it takes the full load")

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['SHOWS', 'TOOL', 'ALWAYS', 'POOLS', 'FIELDS', 'SAYS', 'ORDER', 'FRAMES', 'QUIET', 'Frame', 'Fact', 'facts', 'pick',
-           'say', 'needs', 'look', 'runbook', 'rebuild']
+           'say', 'needs', 'diagnose', 'runbook', 'rebuild']
 
 # %% ../../nbs/world/11_evidence.ipynb #cf75783d
 from typing import NamedTuple
@@ -15,8 +15,8 @@ from .services import Service
 # %% ../../nbs/world/11_evidence.ipynb #2532aa4a
 SHOWS = {     # tool -> what it shows about a service
     "query_logs": "query table ranges bad_binary bad_config bad_env flag_bug read_only corrupt bad_writer poison stuck slow intruder abuse unreadable exposed stale_cache lock shed blocked",
-    "check_metrics": "load spare shield memory disk conntrack unflushed lag overload leak handles disk_full pool_exhausted backlog runaway_scale cold_cache retry_storm xid_wrap",
-    "check_dependencies": "peer synced issuer site policy cert_expired secret_partial over_block clock_skew partition packet_loss route_leak zone_sick dns_bad lb_flap rejected",
+    "check_metrics": "load spare offload memory disk conntrack unflushed lag overload leak handles disk_full pool_exhausted backlog runaway_scale cold_cache retry_storm xid_wrap",
+    "check_dependencies": "peer synced issuer site newest cert_expired secret_partial over_block clock_skew partition packet_loss route_leak zone_sick dns_bad lb_flap rejected",
     "check_recent_deploys": "version deployed prev staged hotfix store flag half_migrated",
     "check_service_status": "replicas sessions snapshot copies mount held api down switched_off replica_broken",
 }
@@ -30,7 +30,7 @@ FIELDS = {
     "replicas": "{v} replicas|replicas {v}|running {v} replicas|replicas: {v}|replicas = {v}|{v} replicas up",
     "load": "load {v}%|{v}% load|load at {v}%|load: {v}%|load = {v}%|load reads {v}%",
     "spare": "{v} spare connections|spare connections {v}|connections spare: {v}|spare: {v} connections|spare connections = {v}|connections spare reads {v}",
-    "shield": "shields db from {v}% load|shield {v}% of db load|shielding {v}% load|shield: {v}% load|shield = {v}% db load|shield reads {v}%",
+    "offload": "shields db from {v}% load|shield {v}% of db load|shielding {v}% load|shield: {v}% load|shield = {v}% db load|shield reads {v}%",
     "memory": "memory {v}%|{v}% memory|memory at {v}%|memory: {v}%|memory = {v}%|memory reads {v}%",
     "disk": "disk {v}%|{v}% disk|disk at {v}%|disk: {v}%|disk = {v}%|disk reads {v}%",
     "conntrack": "conntrack {v}%|{v}% conntrack|conntrack at {v}%|conntrack: {v}%|conntrack = {v}%|conntrack reads {v}%",
@@ -60,7 +60,7 @@ FIELDS |= {
     "synced": "new secret on {v}% clients|{v}% clients have new secret|clients with new secret {v}%|new secret: {v}% clients|new secret = {v}% clients|new secret reads {v}% clients",
     "issuer": "next issuer {v}|{v} next issuer|issuer {v} for next cert|next issuer: {v}|next issuer = {v}|next issuer reads {v}",
     "site": "other record {v}|{v} other record|record {v} on other side|other record: {v}|other record = {v}|other record reads {v}",
-    "policy": "newest rule {v}|{v} newest rule|rule {v} is newest|newest rule: {v}|newest rule = {v}|newest rule reads {v}",
+    "newest": "newest rule {v}|{v} newest rule|rule {v} is newest|newest rule: {v}|newest rule = {v}|newest rule reads {v}",
 }
 
 # %% ../../nbs/world/11_evidence.ipynb #35f142c2
@@ -182,8 +182,11 @@ def needs(world, at):
     listed = ", ".join((world.book.names[j] or "(removed)") + "~" * soft for j, soft in world.shape.needs[at])
     return FRAMES[world.split][0].line.format(n=world.book.names[at] or "(removed)", x=(f"needs {listed}" if listed else "needs nothing") + users)
 
-def look(world, tool, at):
-    "What a diagnostic prints: lines of text."
+def diagnose(world, tool, service):
+    "What a diagnostic prints about a service (its name or its index): lines of text. Raises ValueError for a tool or a service that is not there."
+    if tool not in SHOWS: raise ValueError(f"unknown tool {tool!r}: choose one of {', '.join(SHOWS)}")
+    at = world.book.where.get(service, service)
+    if type(at) is not int or not 0 <= at < len(world.services): raise ValueError(f"unknown service {service!r}: choose one of {', '.join(world.book.where)}")
     lines = [say(world, f) for f in facts(world, at, tool)]
     return [needs(world, at)] + lines if tool == "check_dependencies" else lines
 

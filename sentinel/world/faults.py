@@ -76,7 +76,7 @@ family("change", "half_migration", "half_migrated@database .6 | stuck@near .7 +2
        "GitHub, 2023-05-09: a rollback failed, more than ten degraded hours")
 family("change", "wrong_environment", "bad_env@worker .6 | slow@behind .4 <0", "resync_config@0", "roll_forward@0:hotfix restart_service@0:staged",
        "Cloudflare R2, 2025-03-21 (reported): new keys went to the wrong environment")
-family("change", "over_block", "over_block@gateway .5 policy=stale | slow@near .3 <0", "revert_policy@0", "block_range@0:ranges restart_service@0:sessions",
+family("change", "over_block", "over_block@gateway .5 newest=stale | slow@near .3 <0", "revert_policy@0", "block_range@0:ranges restart_service@0:sessions",
        "Cloudflare R2, 2025-02-06 (reported): a takedown disabled a whole gateway")
 family("change", "partial_rotation", "secret_partial@identity .5 synced=40 | stuck@near .6 +2 <0", "sync_secret@0 restart_service@1", "rotate_secret@0:synced revoke_tokens@0:sessions restart_service@1")
 family("change", "expired_certificate", "cert_expired@gateway .8 | stuck@near .7 +4 <0", "renew_certificate@0 restart_service@1", "restart_service@0:sessions restart_service@1")
@@ -113,11 +113,11 @@ family("network", "packet_loss", "packet_loss@network .4", "drain_zone@0", "rest
        "Cloudflare, 2020-07-17: an edit meant to ease congestion halved the traffic")
 family("network", "dns_error", "dns_bad@dns .8 | stuck@near .5 +5 <0", "repoint_dns@0 restart_service@1", "restart_service@0 restart_service@1 check_dependencies@0:conntrack",
        "GitHub, 2024-10-11: DNS pointed at another site and broke across sites, 19 hours in all")
-family("network", "route_leak", "route_leak@network .7", "reroute_traffic@0", "restart_service@0 revert_policy@0:policy",
+family("network", "route_leak", "route_leak@network .7", "reroute_traffic@0", "restart_service@0 revert_policy@0:newest",
        "AWS Sao Paulo, 2013-12-17: a device came back with a bad configuration and an invalid route")
 family("network", "flapping_balancer", "lb_flap@gateway .5", "relax_health_check@0", "restart_service@0:sessions drain_zone@0:peer",
        "AWS us-east-1, 2025-10-20 (reported): balancers failed over on false health checks")
-family("network", "sick_zone", "zone_sick@network .5 | slow@near .4 <0", "drain_zone@0", "restart_all@0 revert_policy@0:policy")
+family("network", "sick_zone", "zone_sick@network .5 | slow@near .4 <0", "drain_zone@0", "restart_all@0 revert_policy@0:newest")
 family("network", "wedged_mesh", "stuck@gateway .6 | stuck@app .6 | stuck@app .5", "restart_service@0 restart_service@1 restart_service@2", "restart_all@network drain_zone@0:peer",
        "Monzo, 2017-10-27 (reported): restarting every proxy at once made a partial outage a full one", ood=True)
 
@@ -149,7 +149,7 @@ family("emergent", "wedged_consumers", "stuck@worker .5 | slow@queue .3 <0", "re
        "Slack, 2022-02-22: restarting agents emptied caches faster than they could fill")
 family("security", "leaked_secret", "intruder@identity .3", "rotate_secret@0", "revoke_tokens@0:sessions restart_service@0")
 family("security", "stolen_tokens", "intruder@identity .4", "revoke_tokens@0", "rotate_secret@0:synced restart_service@0:staged")
-family("security", "flood", "abuse@gateway .5 ranges=attack | slow@near .4 <0", "block_range@0", "drain_zone@0:peer revert_policy@0:policy",
+family("security", "flood", "abuse@gateway .5 ranges=attack | slow@near .4 <0", "block_range@0", "drain_zone@0:peer revert_policy@0:newest",
        "Azure Front Door, 2024-07-30 (reported): a mitigation configured wrongly added to the congestion")
 family("security", "crowd_behind_one_address", "abuse@gateway .4 ranges=shared", "enable_rate_limit@0", "block_range@0:ranges restart_service@0:sessions")
 family("security", "tampered_release", "bad_binary@app .4 | intruder@identity .3 <0", "rollback_deploy@0 rotate_secret@1", "revoke_tokens@1:sessions roll_forward@0:hotfix restart_service@0", ood=True)

@@ -41,13 +41,13 @@ HAZARDS = _rows(
     ("synced", "identity", (100,), (40, 60), "rotate_secret", "check_dependencies"),
     ("issuer", "gateway identity", ("trusted",), ("unknown",), "renew_certificate", "check_dependencies"),
     ("site", "dns", ("local",), ("remote",), "repoint_dns", "check_dependencies"),
-    ("policy", "network gateway", ("stale",), ("shield",), "revert_policy", "check_dependencies"),
+    ("newest", "network gateway", ("stale",), ("shield",), "revert_policy", "check_dependencies"),
     ("memory", "app worker database cache gateway", (60, 75), (93, 97), "check_metrics raise_pool_limit", "check_metrics"),
     ("disk", "database worker queue app", (60, 75), (96, 98), "query_logs", "check_metrics"),
     ("conntrack", "network gateway app dns", (50, 70), (96, 99), "check_dependencies", "check_metrics"),
     ("api", "config app worker", (50, 70), (97, 100), "check_recent_deploys", "check_service_status"),
     ("spare", "database", (80, 120), (1,), "check_service_status scale_service", "check_metrics"),
-    ("shield", "cache", (10, 15), (150, 220), "clear_cache restart_service", "check_metrics"),
+    ("offload", "cache", (10, 15), (150, 220), "clear_cache restart_service", "check_metrics"),
 )
 BY_FIELD = {h.field: h for h in HAZARDS}
 BY_KIND = {}      # kind -> its hazards

@@ -263,7 +263,7 @@ def block_range(c):
 @law("access", 2, 60, "network gateway", "rule")
 def revert_policy(c):
     "Takes back the newest network rule."
-    if c.s.policy == "shield": c.add("exposed", .5, LASTS); c.lose(0, "whatever the rule kept out has been inside")
+    if c.s.newest == "shield": c.add("exposed", .5, LASTS); c.lose(0, "whatever the rule kept out has been inside")
     c.fix()
 
 @law("access", 3, 30, "identity", "secret_name", interrupts=False)

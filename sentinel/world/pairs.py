@@ -10,8 +10,8 @@ from typing import NamedTuple
 from .actions import DIAGNOSTICS, FORMS, Action
 from .changes import OPS
 from .conditions import World, tick
-from .consequence import classify
-from .execute import apply, locate
+from .consequence import HARMFUL, classify
+from .execute import apply, place
 from .hazards import BY_FIELD, READS
 from .proposals import helpful
 from .scenarios import generate_scenario, remedy
@@ -27,7 +27,7 @@ class Pair(NamedTuple):
 
 def changes(world, action):
     "Worlds that differ from `world` in one thing that may matter to `action`: (words, world) pairs."
-    op, i, _, error = locate(world, action)
+    _, op, i, _, error = place(world, action)
     if error: return
     if i is not None and op in OPS:
         holders = [(i, h) for h in READS.get((op, world.services[i].kind), ()) if h.field != "spare" or op != "scale_service"]
@@ -47,6 +47,7 @@ def without(world, gone):
     keys = {(c.kind, c.at) for c in gone}
     for _ in world.conditions: keys |= {(c.kind, c.at) for c in world.conditions if c.by in keys}
     return world._replace(conditions=tuple(c for c in world.conditions if (c.kind, c.at) not in keys))
+
 def reopened(world, before):
     "The world with one condition that had been there before, as a change in words and a world."
     c = next(c for c in before.conditions if c.by is None)._replace(start=world.clock - 1)
@@ -77,5 +78,5 @@ def minimal_pair(kind, seed=0, split="train", task_id="war_room", most=400):
                 options = changes(right, action) if kind != "submit_resolution" else [reopened(right, worlds[0])]
                 for words, other in options:
                     label = classify(other, action)[0]
-                    if label in ("wrong", "catastrophic"): return Pair(action, right, other, words, (classify(right, action)[0], label))
+                    if label in HARMFUL: return Pair(action, right, other, words, (classify(right, action)[0], label))
     raise ValueError(f"no pair of kind {kind} within {most} seeds from {seed}")
