@@ -105,20 +105,21 @@ class Tape:
 
     def at(self, position: int) -> "Reader":
         "A reader of this tape that begins at `position`."
+        while len(self.seen) < position: self.seen.append(self.draw())
         return Reader(self, position)
 
 class Reader:
     "Reads a `Tape`, a number a call; `position` is how far it has come."
-    __slots__ = ("tape", "position")
+    __slots__ = ("draw", "seen", "position")
 
     def __init__(self, tape: Tape, position: int):
-        self.tape, self.position = tape, position
+        self.draw, self.seen, self.position = tape.draw, tape.seen, position
 
     def __call__(self) -> float:
-        tape, k = self.tape, self.position
+        k = self.position
         self.position = k + 1
-        while len(tape.seen) <= k: tape.seen.append(tape.draw())
-        return tape.seen[k]
+        if k == len(self.seen): self.seen.append(self.draw())
+        return self.seen[k]
 
 # %% ../nbs/ground.ipynb #c980d2c9
 class Track(Protocol):

@@ -114,11 +114,11 @@ def end(self, c):
         return 0
     done, key, out = self.world.clock + self.minutes, (c.kind, c.at), []
     for x in self.conditions:
-        if x is c: x = c._replace(end=max(done, c.start))
+        if x is c: x = Condition(*c[:4], max(done, c.start), c.by)
         elif x.by == key and x.end >= OPEN:
             heals = MECHANISMS[x.kind].heals
             if x.start > done: continue
-            if heals is not None: x = x._replace(end=done + heals)
+            if heals is not None: x = Condition(*x[:4], done + heals, x.by)
         out.append(x)
     self.conditions = tuple(x for x in out if x.end > x.start)
     self.later = tuple(x for x in self.later if x.by != key)

@@ -4,9 +4,10 @@
 
 # %% auto #0
 __all__ = ['MECHANISMS', 'CLEARS', 'OPEN', 'HORIZON', 'SEVERITIES', 'Mechanism', 'Condition', 'Step', 'Book', 'World', 'book',
-           'hurt', 'loss', 'tick', 'resolved', 'caused', 'affected', 'level']
+           'hurt', 'hurt_together', 'loss', 'tick', 'resolved', 'caused', 'affected', 'level']
 
 # %% ../../nbs/world/02_conditions.ipynb #f1fd1a0c
+from functools import lru_cache
 from typing import NamedTuple
 from .services import Shape
 
@@ -134,6 +135,11 @@ HORIZON = 60     # minutes over which doing is compared with not doing
 def hurt(shape, active):
     "Percent of users without service while `active` = [(service, severity), ...] are wrong."
     if len(active) == 1: return shape.impact[active[0][0]] * active[0][1]
+    return hurt_together(shape, tuple(active))
+
+@lru_cache(100_000)      # the same troubles meet again in every rollout of an episode
+def hurt_together(shape, active):
+    "The same for several troubles at once."
     worst, reach = {}, shape.reach
     for at, severity in active:
         for front, factor in reach[at]:
@@ -144,17 +150,20 @@ def hurt(shape, active):
 
 def loss(world, start, end):
     "(user-minutes lost, worst share of users hurt at once) between the minutes `start` and `end`."
-    live = [(c.at, c.severity, c.start if c.start > start else start, c.end if c.end < end else end)
-            for c in world.conditions if c.severity and c.start < end and c.end > start]
+    live, cuts = [], set()
+    for _, at, severity, a, b, _ in world.conditions:
+        if severity and a < end and b > start:
+            a, b = a if a > start else start, b if b < end else end
+            live.append((at, severity, a, b))
+            cuts.add(a); cuts.add(b)
     if not live: return 0.0, 0.0
-    cuts = {x[2] for x in live} | {x[3] for x in live}
     if len(cuts) == 2:
         share = hurt(world.shape, [x[:2] for x in live])
         return (live[0][3] - live[0][2]) * share, share
     total = peak = 0.0
     cuts = sorted(cuts)
     for a, b in zip(cuts, cuts[1:]):
-        active = [x[:2] for x in live if x[2] <= a and x[3] >= b]
+        active = [(at, severity) for at, severity, since, until in live if since <= a and until >= b]
         if active:
             share = hurt(world.shape, active)
             total += (b - a) * share
