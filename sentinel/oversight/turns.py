@@ -21,7 +21,7 @@ from ..world.actions import Action, parse_action
 from ..world.conditions import tick
 from ..world.consequence import classify, reason
 from ..world.drift import stale
-from ..world.execute import apply, locate, place
+from ..world.execute import apply, place
 from ..world.proposals import Proposal, harmless, judged, propose
 from ..world.scenarios import Scenario
 
@@ -94,7 +94,7 @@ def seen_by(state: State,            # the situation
     "The observation of a proposal in this situation, whether it is on the table or not."
     effects, play = proposal.effects, state.play
     if proposal.stale and play.preview == "full" and state.belief is not None:
-        effects = classify(state.world, locate(state.belief, proposal.action))[1]
+        effects = classify(state.world._replace(book=state.belief), proposal.action)[1]
     return observe(state.world, said, task_id=play.scenario.task_id, step=state.step, steps=play.scenario.steps,
                    known=known, history=state.history, notices=state.notices, preview=play.preview,
                    label=proposal.label, effects=effects)
