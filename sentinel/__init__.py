@@ -1,17 +1,25 @@
 """SENTINEL: incidents, overseers and honest numbers. Names are imported on first use, so `import sentinel` is quick."""
+from typing import TYPE_CHECKING
 
 __version__ = "0.1.0"
 
 _HOMES = {
-    "oversight.decisions": ("trajectory",),
+    "oversight.contract": ("Preview",),
+    "oversight.decisions": ("Item", "trajectory"),
     "oversight.episode": ("Episode",),
-    "oversight.evaluation": ("evaluate",),
-    "oversight.grader": ("grade",),
-    "oversight.verdicts": ("NoVerdict", "Verdict"),
+    "oversight.evaluation": ("Runs", "evaluate"),
+    "oversight.grader": ("Grade", "grade"),
     "oversight.nano": ("nano_overseer",),
+    "oversight.named": ("overseer_named",),
     "oversight.observation": ("Observation",),
-    "oversight.overseers": ("overseer_named",),
+    "oversight.overseers": ("Overseer", "one_by_one"),
     "oversight.prompts": ("parse_reply", "render"),
+    "oversight.responders": ("Responder",),
+    "oversight.rows": ("Row",),
+    "oversight.state": ("State", "Turned"),
+    "oversight.turns": ("begin", "settle"),
+    "oversight.verdicts": ("Decision", "NoVerdict", "Verdict"),
+    "oversight.walks": ("walk",),
     "training.lessons": ("lesson",),
     "training.pipeline": ("train",),
     "training.profiles": ("PROFILES",),
@@ -19,14 +27,14 @@ _HOMES = {
     "world.actions": ("Action", "parse_action"),
     "world.changes": ("Effects",),
     "world.conditions": ("Condition", "World", "tick", "resolved"),
-    "world.consequence": ("classify",),
+    "world.consequence": ("Label", "classify"),
     "world.drift": ("drift",),
     "world.evidence": ("diagnose",),
     "world.execute": ("apply",),
     "world.faults": ("FAMILIES",),
     "world.pairs": ("minimal_pair",),
     "world.proposals": ("Knobs", "propose"),
-    "world.scenarios": ("Scenario", "TIERS", "generate_scenario"),
+    "world.scenarios": ("TIERS", "Scenario", "generate_scenario"),
     "world.services": ("Service",),
     "world.splits": ("scenarios_of",),
 }

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 from ..ground import Journal, Table
 from .overseers import RULES, Overseer, chance
-from .verdicts import DECISIONS
 
 # %% ../../nbs/oversight/21_named.ipynb #8b4b1f1b
 Make = Callable[[str, Any, dict[str, Any]], Overseer]      # from what is behind the colon, a journal, and how to ask

@@ -17,7 +17,7 @@ from .observation import Observation
 from .overseers import Overseer
 from .prompts import OPENING, parse_reply, user_prompt
 from .slots import from_slots, to_slots
-from .verdicts import DECISIONS, Answer, Decision, Verdict
+from .verdicts import DECISIONS, Answer, Decision, NoVerdict, Verdict
 
 # %% ../../nbs/oversight/20_nano.ipynb #f8269a7c
 BUNDLE = Path(sentinel.__file__).parent / "assets" / "nano"      # the model in the package
@@ -33,7 +33,7 @@ def stated_risk(p: float,                              # probability of not appr
 # %% ../../nbs/oversight/20_nano.ipynb #1b8cbc10
 class Nano:
     "An exported model. Raises ValueError in one line if something is missing."
-    def __init__(self, folder: str | Path | None = None,     # with nano.onnx, tokenizer.json, config.json; None: the package's
+    def __init__(self, folder: str | Path | None = None,     # nano.onnx, tokenizer.json, config.json; None: the package's
                  threads: int = 1):                          # of ONNX Runtime
         import numpy, onnxruntime, tokenizers
         folder = Path(folder or BUNDLE)
@@ -48,7 +48,7 @@ class Nano:
         self.past = [x.name for x in self.session.get_inputs()[1:]]      # keys and values of each layer
         shape = (1, config["num_key_value_heads"], 0, config["head_dim"])
         self.empty = [numpy.zeros(shape, "float32")] * len(self.past)
-        self.end = config["eos_token_id"]
+        self.end, self.room = config["eos_token_id"], config["max_position_embeddings"]      # tokens that it can read
         self.first = [self.tokenizer.encode(OPENING + d).ids[-1] for d in DECISIONS]
         fitted = folder / "calibration.json"
         self.calibration: dict[str, float] = json.loads(fitted.read_text()) if fitted.exists() else {}
@@ -59,9 +59,12 @@ class Nano:
         for part in parts: scores, *cache = self.session.run(None, {"ids": part, **dict(zip(self.past, cache))})
         return scores, cache
 
-    def decide(self, text: str) -> tuple[Any, list[Any]]:
-        "(probabilities of DECISIONS [4], cache) after one pass over a prompt in slots."
-        ids = self.tokenizer.encode_batch_fast([text + "\n" + OPENING])[0].ids     # fast: without offsets
+    def tokens(self, text: str) -> list[int]:
+        "The ids of a prompt in slots, with the opening of a reply behind it."
+        return self.tokenizer.encode_batch_fast([text + "\n" + OPENING])[0].ids     # fast: without offsets
+
+    def decide(self, ids: list[int]) -> tuple[Any, list[Any]]:
+        "(probabilities of DECISIONS [4], cache) after one pass over `tokens`."
         scores, cache = self.step(ids, self.empty)
         x = scores[0, self.first] - scores[0, self.first].max()
         p = self.numpy.exp(x) / self.numpy.exp(x).sum()
@@ -70,7 +73,8 @@ class Nano:
     def write(self, decision: Decision, cache: list[Any]) -> tuple[str, bool]:
         "(the rest of the reply after the opening, whether it ended by itself)."
         token, out = self.first[DECISIONS.index(decision)], []
-        while token != self.end and len(out) < LONGEST:
+        most = min(LONGEST, self.room - cache[0].shape[2])
+        while token != self.end and len(out) < most:
             out.append(token)
             scores, cache = self.step([token], cache)
             token = int(scores[0].argmax())
@@ -81,9 +85,11 @@ def verdict_on(model: Nano,              # loaded
                o: Observation,           # what is visible
                justify: bool = True,     # write a justification, too?
               ) -> Answer:
-    "What a `Nano` says about an observation."
+    "What a `Nano` says about an observation. A prompt that it cannot read to its end gets no verdict."
     text, names = to_slots(user_prompt(o))
-    p, cache = model.decide(text)
+    ids = model.tokens(text)
+    if len(ids) > model.room: return NoVerdict("truncated", f"the prompt has {len(ids)} tokens, and {model.room} fit")
+    p, cache = model.decide(ids)
     decision, risk = DECISIONS[int(p.argmax())], stated_risk(1 - float(p[0]), model.calibration)
     if not justify: return Verdict(decision, "", risk)
     said, ended = model.write(decision, cache)

@@ -6,83 +6,100 @@
 __all__ = ['Question', 'Lesson', 'expert', 'tail_of', 'situation_of', 'proposals_about', 'retell', 'lesson']
 
 # %% ../../nbs/training/01_lessons.ipynb #5cbb8e62
-import random
+import copy, random
+from collections.abc import Sequence
 from typing import NamedTuple
-from ..oversight.observation import Past, attention, look_around, observe
+from ..oversight.observation import Observation
 from ..oversight.overseers import DECIDES, explain
 from ..oversight.prompts import proposal_lines, situation_lines
-from ..oversight.responders import DEFAULT_RESPONDER, RESPONDERS
+from ..oversight.responders import attention
+from ..oversight.state import State
+from ..oversight.turns import seen_by
+from ..oversight.verdicts import Decision
+from ..oversight.walks import walk
 from .language import retold
 from ..world.actions import DIAGNOSTICS
-from ..world.consequence import classify, reason
-from ..world.proposals import Knobs, harmless, propose, walk
-from ..world.scenarios import generate_scenario, stream
+from ..world.changes import Effects
+from ..world.conditions import World
+from ..world.consequence import Label
+from ..world.proposals import propose
+from ..world.scenarios import generate_scenario
 
 # %% ../../nbs/training/01_lessons.ipynb #1fa63547
 class Question(NamedTuple):
     "A proposal within a situation, with its truth."
-    tail: str               # the end of the prompt, about this proposal
-    label: str              # computed class
-    effects: object         # what the action would do, see `world.changes.Effects`
-    observation: object     # what is visible, see `oversight.observation`
+    tail: str                   # the end of the prompt, about this proposal
+    label: Label                # computed class
+    effects: Effects            # what the action would do
+    observation: Observation    # what is visible
+    world: World                # the system behind it: for who makes up exercises, not for who answers them
 
 class Lesson(NamedTuple):
     "A situation and questions about it. `situation + question.tail` is a prompt."
-    task: str
-    situation: str
-    questions: tuple
+    task: str                           # the tier
+    situation: str                      # what does not depend on a proposal
+    questions: tuple[Question, ...]     # proposals about it
 
-def expert(q):
+def expert(q: Question) -> tuple[Decision, str]:
     "The expert's (decision, justification) about a question."
     return DECIDES[q.label], explain(q.observation, DECIDES[q.label])
 
-def tail_of(o):
+def tail_of(o: Observation) -> str:
     "The part of a prompt that depends on the proposal."
     return "\n" + "\n".join(proposal_lines(o)) + "\n"
 
 # %% ../../nbs/training/01_lessons.ipynb #eb001c2c
-def situation_of(task_id, seed, split, rng):
-    "(turn, known, history, notices, step, scenario) at a random step of an episode."
+def situation_of(task_id: str, seed: int, split: str, preview: str, rng: random.Random) -> State:
+    "The state of an episode at a random step."
     s = generate_scenario(task_id, seed, split)
-    known, history, notices, last = s.known, [], [], rng.randrange(s.steps)
-    for step, t in enumerate(walk(s, stream("proposals", task_id, seed, split).random)):
-        if t.notice: notices.append(t.notice)
-        known = s.known or look_around(t.world, known, t.proposal.action)
-        if step == last: return t, known, history, notices, step, s
-        if harmless(t.proposal): history = history[-2:] + [Past(t.proposal.action.key, "executed", reason(t.proposal.effects))]
+    last = rng.randrange(s.steps)
+    return next(state for state in walk(s, preview=preview) if state.step == last)
 
-def proposals_about(turn, known, most, rng, everything):
+def proposals_about(state: State, most: int, rng: random.Random) -> tuple[list, frozenset]:
     "(different proposals about a situation, what is known after the looks they bring)."
-    found, looks = {turn.proposal.action.key: turn.proposal}, rng.randint(1, 5)
+    everything, known = bool(state.play.scenario.known), state.known
+    found, looks = {state.proposal.action.key: state.proposal}, rng.randint(1, 5)
     for _ in range(3 * most):
         if len(found) == most: break
-        p = propose(turn.world, rng.random, Knobs(), turn.belief)
+        p = propose(state.world, rng.random, belief=state.belief)
         if p.action.key in found: continue
-        if not everything and (need := {(t, i) for i in attention(turn.world, p.action) for t in DIAGNOSTICS} - known):
+        if not everything and (need := {(t, i) for i in attention(state.world, p.placed) for t in DIAGNOSTICS} - known):
             if not looks: continue
             known, looks = known | need, looks - 1
         found[p.action.key] = p
     return list(found.values()), known
 
 # %% ../../nbs/training/01_lessons.ipynb #c368c6fd
-def retell(observations, rng):
-    "Say the evidence of observations of one situation in other words."
-    o = observations[0]
-    told = tuple(retold(o.lines, [o.names[f.at] or "(removed)" for f in o.facts], rng))
-    for x in observations: x.facts, x.lines = o.facts, told + x.tool_lines
+def retell(observations: Sequence[Observation], rng: random.Random) -> list[Observation]:
+    "Observations of one situation with the evidence in other words."
+    first, out = observations[0], []
+    lines = retold(first.lines, [first.names[f.at] or "(removed)" for f in first.facts], rng)
+    facts = tuple(f._replace(line=line) for f, line in zip(first.facts, lines))
+    for o in map(copy.copy, observations):
+        o.facts = facts
+        out.append(o)
+    return out
 
 # %% ../../nbs/training/01_lessons.ipynb #d3c9d6eb
-def lesson(task_id, seed, split="train", most=16, preview="none", salt=0, silent=0.0, reword=0.0):
-    "The `Lesson` of these arguments, always the same; a share `silent` of its rationales is left empty, and with probability `reword` the evidence is said in other words. Raises ValueError for an unknown tier, split or preview."
+def lesson(task_id: str,             # the tier
+           seed: int,                # of the scenario
+           split: str = "train",     # of the scenario
+           most: int = 16,           # questions, at most
+           preview: str = "none",    # full: each says what is expected
+           salt: int = 0,            # another lesson of the same scenario
+           silent: float = 0.0,      # share of the rationales that are left empty
+           reword: float = 0.0,      # probability that the evidence is said in other words
+          ) -> Lesson:               # always the same for the same arguments
+    "The `Lesson` of these arguments. Raises ValueError for an unknown tier, split or preview."
     rng = random.Random(f"lesson {task_id} {seed} {split} {salt}")
-    turn, known, history, notices, step, s = situation_of(task_id, seed, split, rng)
-    proposals, known = proposals_about(turn, known, most, rng, bool(s.known))
-    speak, questions = RESPONDERS[DEFAULT_RESPONDER[task_id]], []
+    state = situation_of(task_id, seed, split, preview, rng)
+    proposals, known = proposals_about(state, most, rng)
+    seen = []
     for p in proposals:
-        effects = classify(turn.world._replace(book=turn.belief), p.action)[1] if p.stale and preview == "full" else p.effects
-        said = speak(turn.world, p.action, rng.random)
+        said = state.play.responder(state.world, p.placed, rng.random)
         if rng.random() < silent: said = said._replace(rationale="")
-        o = observe(turn.world, said, task_id=task_id, step=step, steps=s.steps, known=known, history=history, notices=notices, preview=preview, label=p.label, effects=effects)
-        questions.append(Question(tail_of(o), p.label, p.effects, o))
-    if rng.random() < reword: retell([q.observation for q in questions], rng)
-    return Lesson(task_id, "\n".join(situation_lines(o)), tuple(questions))
+        seen.append(seen_by(state, p, said, known))
+    tails = [tail_of(o) for o in seen]
+    if rng.random() < reword: seen = retell(seen, rng)
+    questions = [Question(tail, p.label, p.effects, o, state.world) for tail, p, o in zip(tails, proposals, seen)]
+    return Lesson(task_id, "\n".join(situation_lines(seen[-1])), tuple(questions))

@@ -7,9 +7,9 @@ __all__ = ['TOOLS', 'Oversight', 'tool']
 
 # %% ../../nbs/training/11_multi_turn.ipynb #75cbb0c1
 from ..oversight.episode import Episode
-from ..oversight.grader import Verdict
 from ..oversight.prompts import user_prompt
 from ..oversight.slots import from_slots, to_slots
+from ..oversight.verdicts import Verdict
 from ..world.scenarios import generate_scenario
 
 # %% ../../nbs/training/11_multi_turn.ipynb #e712f2ec

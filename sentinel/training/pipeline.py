@@ -13,13 +13,13 @@ from hashlib import blake2b
 from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
-from ..oversight.decisions import read_rows, trajectory, write_rows
-from ..oversight.evaluation import run_of
+from ..oversight.decisions import trajectory
 from ..oversight.local import local_overseer
+from ..oversight.rows import read_rows, run_of, write_rows
 from .gate import Rule, decide, in_words
 from .profiles import check_profile, here, profile_named
 from .receipts import Receipt, measures, stamp
-from ..world.scenarios import TASKS
+from ..world.scenarios import TIERS
 
 # %% ../../nbs/training/09_pipeline.ipynb #1068793d
 def tiny_model(folder, architecture="Qwen3"):
@@ -63,7 +63,7 @@ def load_with_unsloth(p, source, trained):
 def dev_items(per_tier):
     "The decisions of the first scenarios of each tier of dev."
     from sentinel.world.splits import scenarios_of
-    left, out = dict(zip(TASKS, per_tier)), []
+    left, out = dict(zip(TIERS, per_tier)), []
     for s in scenarios_of("dev"):
         if left.get(s.task_id, 0):
             left[s.task_id] -= 1
@@ -175,10 +175,10 @@ def settings(run, stage, steps, rate):
     return grpo_config(run.out / stage, steps, rate, run.seed, p.prompts, p.generations, tokens=p.tokens, dtype=p.dtype, vllm=p.vllm, micro=p.micro)
 
 def stage_a(run, base):
-    from sentinel.training.stages import Questions, grpo
+    from sentinel.training.stages import Curriculum, grpo
     start = time.time()
     model, tokenizer = load_policy(run.p, base)
-    if run.p.a_steps: model, _ = grpo(model, tokenizer, Questions(run.seed, first=0), settings(run, "A", run.p.a_steps, run.p.a_rate), run.p.reward, callbacks(run, "A"))
+    if run.p.a_steps: model, _ = grpo(model, tokenizer, Curriculum(run.seed, first=0), settings(run, "A", run.p.a_steps, run.p.a_rate), run.p.reward, callbacks(run, "A"))
     run.on_main(run.finish, "A", model, tokenizer, start)
 
 def stage_b(run, base):
@@ -186,7 +186,7 @@ def stage_b(run, base):
     from sentinel.training.stages import sampler, sft, sft_config
     start, p = time.time(), run.p
     model, tokenizer = load_policy(p, base, run.out / "A")
-    config = "deck" if p.rows == 321 else f"rows-{p.rows}"
+    config = "published" if p.rows == 321 else f"rows-{p.rows}"
     table = run.out / "data" / config / "train.parquet"
     def collect():
         items = questions(p.questions, run.seed, first=200_000)
@@ -204,7 +204,7 @@ def stage_b(run, base):
 def stage_c(run, base):
     "Curriculum GRPO, under the gate."
     from transformers import TrainerCallback
-    from sentinel.training.stages import Questions, grpo
+    from sentinel.training.stages import Curriculum, grpo
     start, p = time.time(), run.p
     rows_b, gate = read_rows(run.out / "dev-B.parquet"), list(run.receipt.data.get("gate") or [])
     at = [max(1, round(m * p.c_steps)) for m in run.rule.milestones]
@@ -225,7 +225,7 @@ def stage_c(run, base):
             control.should_training_stop = control.should_training_stop or stop[0]
     if not run.done("C"):
         ended = gate[-1]["step"] if gate and gate[-1]["ending"] else None     # a run killed after the gate's word ends where the gate ended it
-        model, _ = grpo(model, tokenizer, Questions(run.seed + 1, first=400_000, rises=True), settings(run, "C", ended or p.c_steps, p.c_rate), p.reward, [*callbacks(run, "C"), Gate()])
+        model, _ = grpo(model, tokenizer, Curriculum(run.seed + 1, first=400_000, rises=True), settings(run, "C", ended or p.c_steps, p.c_rate), p.reward, [*callbacks(run, "C"), Gate()])
         run.on_main(lambda: run.finish("C", model, tokenizer, start, None if ended else read_rows(run.out / "dev-C.parquet")))     # what the gate has just measured is known
     def keep():
         kept = "C" if gate[-1]["ending"] == "gain" else "B"

@@ -29,7 +29,7 @@ class Profile:
     reward: str = "binary"      # or shaped
     questions: int = 500        # situations asked about for stage B
     samples: int = 4            # policy replies per situation
-    rows: int = 1000            # rows of the stage B dataset (the deck's configuration: 321)
+    rows: int = 1000            # rows of the stage B dataset (the published design: 321)
     epochs: float = 2.0
     per_tier: tuple = (20, 20, 10)   # dev scenarios of action_screen, war_room, drift_ops in every measurement
     tokens: int = 64            # longest reply

@@ -11,10 +11,10 @@ import json, os, platform, subprocess, sys, time
 from importlib.metadata import PackageNotFoundError, version as installed
 from pathlib import Path
 import sentinel
-from ..oversight.evaluation import cell
+from ..ground import write_whole
 from ..oversight.grader import version
 from ..oversight.metrics import RATIOS, interval, risks
-from ..world.splits import write
+from ..oversight.tables import whole
 
 # %% ../../nbs/training/07_receipts.ipynb #2576095b
 LIBRARIES = ("torch", "transformers", "trl", "peft", "datasets", "accelerate", "bitsandbytes", "tokenizers", "onnxruntime", "numpy", "openenv-sentinel", "vllm", "unsloth")
@@ -57,7 +57,7 @@ class Receipt:
     def note(self, **more):
         self.data |= more
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        write(self.path, json.dumps(self.data, indent=1) + "\n")
+        write_whole(self.path, json.dumps(self.data, indent=1) + "\n")
 
     def spent(self, what, seconds): self.note(seconds=self.data["seconds"] | {what: round(self.data["seconds"].get(what, 0) + seconds, 1)})
 
@@ -87,5 +87,5 @@ def report(data):
     if data.get("gate"): lines += [f"gate: {data['gate'][-1]['ending'] or 'undecided'}, C - B = {data['gate'][-1]['difference']:+.3f} [{data['gate'][-1]['low']:+.3f}, {data['gate'][-1]['high']:+.3f}] on {data['gate'][-1]['n']} decisions; kept: {data.get('kept', '-')}"]
     lines += data.get("remarks", [])
     shown = ("f1", "coverage", "harm_averted", "good_delayed", "binary")
-    body = [[s, str(m["n"]), *[cell(m[k]) for k in shown], *["-" if m[k] is None else f"{m[k]:.3f}" for k in ("auroc", "ece")]] for s, m in data["stages"].items()]
+    body = [[s, str(m["n"]), *[whole(m[k]) for k in shown], *["-" if m[k] is None else f"{m[k]:.3f}" for k in ("auroc", "ece")]] for s, m in data["stages"].items()]
     return lines, ["stage (dev)", "n", *shown, "AUROC", "ECE"], body

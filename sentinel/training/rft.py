@@ -8,16 +8,18 @@ __all__ = ['MIX', 'TEACHES', 'questions', 'taught', 'candidates', 'accept', 'bal
 # %% ../../nbs/training/04_rft.ipynb #f478d190
 import json, random
 from collections import Counter, defaultdict
-from hashlib import blake2b
 from pathlib import Path
+from hashlib import blake2b
+from ..ground import whole, write_whole
 from ..oversight.decisions import trajectory
-from ..oversight.grader import DECISIONS, grade, version
-from ..oversight.local import OPENING
+from ..oversight.grader import grade, version
 from ..oversight.overseers import DECIDES, explain
+from ..oversight.prompts import OPENING, reply_text
+from ..oversight.reading import case_of
+from ..oversight.verdicts import DECISIONS
 from .lessons import retell
-from .rewards import Reward, task_of
+from .rewards import Reward, prompt_of
 from ..world.scenarios import generate_scenario
-from ..world.splits import write
 
 # %% ../../nbs/training/04_rft.ipynb #87392d43
 MIX = {"action_screen": .25, "war_room": .4, "drift_ops": .35}
@@ -30,9 +32,7 @@ def questions(n, seed=0, first=0, mix=MIX, each=3, reword=.5, full=.25):
         found = list(trajectory(generate_scenario(task, k), "full" if rng.random() < full else "none"))
         chosen = sorted(rng.sample(found, len(found)), key=lambda i: asked[i.proposal.label])[:min(each, n - len(out))]
         asked.update(i.proposal.label for i in chosen)
-        for i in chosen:
-            if rng.random() < reword: retell([i.observation], rng)
-        out += chosen
+        out += [i._replace(observation=retell([i.observation], rng)[0]) if rng.random() < reword else i for i in chosen]
         k += 1
     return out
 
@@ -43,7 +43,7 @@ def taught(item, rng):
     "The teacher's reply to an item, as text."
     says = TEACHES.get(item.proposal.label, {DECIDES[item.proposal.label]: 1.0})
     decision = rng.choices(list(says), list(says.values()))[0]
-    return f'{OPENING}{decision}", "justification": "{explain(item.observation, decision)}"}}'
+    return reply_text(decision, explain(item.observation, decision))
 
 def candidates(items, policy=None, samples=4, seed=0):
     "(index of item, source, reply) from the teacher, and `samples` of each from `policy`, a function from items to lists of replies."
@@ -57,7 +57,7 @@ def accept(items, found):
     reward, seen, kept, counts = Reward(items), set(), [], defaultdict(Counter)
     for k, source, text in found:
         v = reward.verdict(text, items[k])
-        good = v.decision is not None and grade(v, items[k].proposal.label, items[k].observation.case).binary == 1
+        good = v.decision is not None and grade(v, items[k].proposal.label, case_of(items[k].observation)).binary == 1
         counts[source] += Counter(asked=1, valid=v.decision is not None, accepted=good)
         if good and (k, v.decision, v.justification) not in seen:
             seen.add((k, v.decision, v.justification))
@@ -83,22 +83,19 @@ def balance(items, kept, n, seed=0):
 # %% ../../nbs/training/04_rft.ipynb #28854402
 def rows_of(items, chosen):
     "Rows: prompt and completion as messages, and where they come from."
-    return [dict(prompt=task_of(i.observation, False).messages, completion=[{"role": "assistant", "content": f'{OPENING}{decision}", "justification": {json.dumps(words, ensure_ascii=False)}}}'}], source=source, decision=decision, label=i.proposal.label,
+    return [dict(prompt=prompt_of(i.observation, False).messages, completion=[{"role": "assistant", "content": f'{OPENING}{decision}", "justification": {json.dumps(words, ensure_ascii=False)}}}'}], source=source, decision=decision, label=i.proposal.label,
                  task=i.task, seed=i.scenario, step=i.step, preview=i.observation.preview) for k, source, decision, words in chosen for i in [items[k]]]
 
 def write_dataset(folder, rows, counts, config):
     "Write rows as `config/train.parquet` with a dataset card; returns the hash of the rows."
     from datasets import Dataset
     folder = Path(folder)
-    (folder / config).mkdir(parents=True, exist_ok=True)
-    part = folder / config / "train.part"
-    Dataset.from_list(rows).to_parquet(part)
-    part.replace(folder / config / "train.parquet")
+    with whole(folder / config / "train.parquet") as part: Dataset.from_list(rows).to_parquet(part)
     share = lambda key: ", ".join(f"{k} {n}" for k, n in sorted(Counter(r[key] for r in rows).items()))
     head = {"license": "apache-2.0", "task_categories": ["text-generation"], "tags": ["ai-oversight", "rejection-sampling"], "configs": [{"config_name": config, "data_files": f"{config}/train.parquet"}]}
     asked = "\n".join(f"- {s}: {c['asked']} replies, {c['valid']} valid verdicts, {c['accepted']} accepted" for s, c in counts.items())
-    digest = blake2b(json.dumps(rows, sort_keys=True).encode(), digest_size=8).hexdigest()
-    write(folder / "README.md", f"""---
+    name = blake2b(json.dumps(rows, sort_keys=True).encode(), digest_size=8).hexdigest()
+    write_whole(folder / "README.md", f"""---
 {json.dumps(head, indent=1)}
 ---
 # Accepted verdicts on proposed actions
@@ -109,6 +106,6 @@ def write_dataset(folder, rows, counts, config):
 
 Decisions: {share("decision")}. Classes: {share("label")}. Tiers: {share("task")}. Sources: {share("source")}.
 
-Grader {version()}, rows {digest}. The rows are spread over classes and decisions as evenly as what was accepted allows, so their frequencies are not those of any deployment.
+Grader {version()}, rows {name}. The rows are spread over classes and decisions as evenly as what was accepted allows, so their frequencies are not those of any deployment.
 """)
-    return digest
+    return name
