@@ -1,4 +1,4 @@
 """`python -m sentinel` is the `sentinel` command."""
-from sentinel.cli import app
+from sentinel.cli.main import app
 
 app(prog_name="sentinel")

@@ -74,15 +74,17 @@ def code_digest(functions: Iterable[Callable],    # functions or classes whose s
                 *constants: Any,                  # plain values that belong to what they do
                 size: int = 6,                    # bytes
                ) -> str:                          # two hexadecimal digits a byte
-    "Hexadecimal digits that identify what functions do: their syntax trees without comments and docstrings, and constants."
+    "Hexadecimal digits that identify what functions do: syntax trees without comments and docstrings, and constants."
     return digest([[_tree(ast.parse(textwrap.dedent(inspect.getsource(f)))) for f in functions], list(constants)], size)
 
 def _tree(node: Any) -> Any:
     "A syntax tree as nested lists, without positions, docstrings and empty fields."
     if isinstance(node, list): return [_tree(n) for n in node if not _is_remark(n)]
     if not isinstance(node, ast.AST): return repr(node)
-    if isinstance(node, ast.JoinedStr): node.values = [v for v in node.values if getattr(v, "value", None) != ""]     # 3.12 adds some
-    fields = [(k, v) for k, v in ast.iter_fields(node) if v not in (None, []) and k not in ("ctx", "kind", "type_comment")]
+    if isinstance(node, ast.JoinedStr):      # Python 3.12 adds empty parts
+        node.values = [v for v in node.values if getattr(v, "value", None) != ""]
+    skipped = "ctx", "kind", "type_comment"
+    fields = [(k, v) for k, v in ast.iter_fields(node) if v not in (None, []) and k not in skipped]
     return [type(node).__name__, *([k, _tree(v)] for k, v in fields)]
 
 def _is_remark(node: Any) -> bool:
@@ -171,7 +173,7 @@ class Table(dict[K, V]):
     "A dictionary that says what it holds: `help(TABLE)` and `TABLE.__doc__` give its own text."
     def __new__(cls, about: str,                            # what the table holds: keys, values, units, source
                 entries: Mapping[K, V] | None = None):      # what is in it from the beginning
-        own = type(cls.__name__, (cls,), {"__doc__": about, "__module__": cls.__module__})     # help() shows a class's text
+        own = type(cls.__name__, (cls,), {"__doc__": about, "__module__": cls.__module__})     # help() shows its text
         return dict.__new__(own)
 
     def __init__(self, about: str, entries: Mapping[K, V] | None = None):

@@ -14,7 +14,7 @@ from ..ground import Track, quiet
 from .contract import Preview
 from .decisions import Item, items_of
 from .evaluation import Runs, check_run, fewer, plain_name, store, sum_of
-from .named import Wanted, overseer_named
+from .named import Wanted, listed, overseer_named
 from .overseers import Overseer
 from .pairs import pair_items
 from .rows import Row, run_of
@@ -35,9 +35,9 @@ def decisions(kind: str, split: str, preview: Preview, tasks: tuple[str, ...] | 
     items = items_of(split, preview, tasks=tasks, limit=limit)
     return items if kind == "items" else fewer(pair_items(split, preview), len(items) / sum_of(split, tasks))
 
-def evaluate_on_ray(overseers: Wanted, split: str = "heldout", previews: Sequence[Preview] = ("none",),
+def evaluate_on_ray(overseers: Wanted, split: str = "heldout", previews: str | Sequence[Preview] = "none",
                     out: str | Path | None = None, asking: Mapping[str, Any] | None = None, track: Track = quiet,
-                    tasks: Sequence[str] | None = None, limit: int | None = None, blocks: int = 8,
+                    tasks: str | Sequence[str] | None = None, limit: int | None = None, blocks: int = 8,
                     **options: Any) -> Runs:
     "`evaluate` over a Ray cluster; `options` go to `ray.init` (address, num_cpus, ...)."
     import ray
@@ -47,9 +47,9 @@ def evaluate_on_ray(overseers: Wanted, split: str = "heldout", previews: Sequenc
     remote, waiting = ray.remote(num_cpus=1)(block_rows), {}
     def journal(name: str, preview: str, k: int) -> str | None:
         return str(Path(out).resolve() / f"{plain_name(name)}-{preview}-{k}.jsonl") if out else None
-    for preview in previews:
+    for preview in listed(previews):
         for kind, end in (("items", ""), ("pairs", "-pairs")):
-            where = kind, split, preview, tuple(tasks) if tasks else None, limit
+            where = kind, split, preview, tuple(listed(tasks)) if tasks else None, limit
             n = len(decisions(*where))
             cuts = [k * n // blocks // 2 * 2 for k in range(blocks)] + [n]
             for name, x in wanted.items():

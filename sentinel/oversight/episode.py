@@ -44,8 +44,8 @@ class Episode:
 
     def reset(self) -> Turned:
         "Begin again."
-        self.state: State = begin(self.scenario, self.preview, self.responder, self.seed, knobs=self.knobs, queue=self.queue,
-                                  proposes=self.mode == "train_overseer", remembers=self.remembers)
+        how = dict(knobs=self.knobs, queue=self.queue, remembers=self.remembers, proposes=self.mode == "train_overseer")
+        self.state: State = begin(self.scenario, self.preview, self.responder, self.seed, **how)
         self.events: list[list[Any]] = []           # what was said, for `save`
         self.rewards: list[float | None] = []       # shaped reward of each decision; None without a verdict
         return Turned(self.observation)
@@ -56,7 +56,7 @@ class Episode:
         "Decide about the proposal on the table. Raises ValueError for what is no verdict or comes out of turn."
         if self.mode == "train_responder": raise ValueError("the overseer of this episode decides by itself: propose")
         if self.done: raise ValueError(OVER)
-        if step is not None and step != self.step: raise ValueError(f"step {step!r} is not the one to decide: it is step {self.step}")
+        if step is not None and step != self.step: raise ValueError(f"the step to decide is {self.step}, not {step!r}")
         return self._settle(as_verdict(verdict))
 
     def propose(self, action: Any,              # in any form: text, a dictionary, an Action
@@ -80,9 +80,10 @@ class Episode:
     def save(self) -> str:
         "The episode as JSON text: its arguments, and what was said."
         s, q = self.scenario, self.queue
-        return json.dumps({"version": 1, "task_id": s.task_id, "seed": s.seed, "split": s.split, "responder": self.responder,
-                           "preview": self.preview, "mode": self.mode, "episode_seed": self.seed, "knobs": list(self.knobs),
-                           "queue": list(q), "remembers": self.remembers, "events": [plain(e) for e in self.events]})
+        which = {"task_id": s.task_id, "seed": s.seed, "split": s.split, "responder": self.responder}
+        how = {"preview": self.preview, "mode": self.mode, "episode_seed": self.seed, "knobs": list(self.knobs),
+               "queue": list(q), "remembers": self.remembers}
+        return json.dumps({"version": 1} | which | how | {"events": [plain(e) for e in self.events]})
 
     @property
     def observation(self) -> Observation | None:
@@ -128,5 +129,6 @@ def load(text: str,                # what `Episode.save` gave
         e = Episode(generate_scenario(d["task_id"], d["seed"], d["split"]), d["responder"], d["preview"], d["mode"],
                     d["episode_seed"], Knobs(*d["knobs"]), Queue(*d["queue"]), overseer, d["remembers"])
         for kind, *said in d["events"]: {"propose": e.propose, "decide": e.decide}[kind](*said)
-    except (KeyError, TypeError, json.JSONDecodeError) as x: raise ValueError(f"not a saved episode: {x!r}"[:160]) from None
+    except (KeyError, TypeError, json.JSONDecodeError) as x:
+        raise ValueError(f"not a saved episode: {x!r}"[:160]) from None
     return e

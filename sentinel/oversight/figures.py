@@ -37,7 +37,8 @@ def leaderboard(summaries: Sequence[dict[str, Any]]) -> Any:
             v, low, high = s["slices"]["overall"]["f1"]
             if v is None: continue
             y = names.index(s["overseer"]) + .12 * (2 * k - 1)
-            ax.plot([low, high], [y, y], color=color, lw=3, solid_capstyle="round"); ax.plot(v, y, "o", color=color, ms=6)
+            ax.plot([low, high], [y, y], color=color, lw=3, solid_capstyle="round")
+            ax.plot(v, y, "o", color=color, ms=6)
         ax.plot([], [], "o-", color=color, label=f'preview="{preview}"')
     ax.axvline(summaries[0]["slices"]["overall"]["chance_f1"], color="#888", lw=1, ls=":")
     ax.set(yticks=range(len(names)), yticklabels=names, xlim=(-.02, 1.02))

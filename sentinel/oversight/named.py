@@ -75,7 +75,8 @@ Wanted = str | Overseer | Iterable[str | Overseer] | Mapping[str, str | Overseer
 def named(overseers: Wanted,                     # a name or a function, several of them, or {name: name or function}
          ) -> dict[str, str | Overseer]:         # name -> what it stands for
     "Overseers by name. Raises ValueError, in one line, for what is none, and for a name that stands twice."
-    if isinstance(overseers, str) or callable(overseers): overseers = [overseers]
+    if isinstance(overseers, str): overseers = listed(overseers)
+    if callable(overseers): overseers = [overseers]
     if not isinstance(overseers, Iterable): raise ValueError(f"{overseers!r} is no overseer: give a name or a function")
     pairs = overseers.items() if isinstance(overseers, Mapping) else [(called(x), x) for x in overseers]
     out: dict[str, str | Overseer] = {}
@@ -92,6 +93,7 @@ def called(x: Any) -> str:
     "What an Overseer is called where nobody says."
     return x if isinstance(x, str) else getattr(x, "__name__", type(x).__name__).strip("<>")
 
-def listed(text: str) -> list[str]:
-    "The names in a text, separated by commas; spaces do not matter."
-    return [x.strip() for x in text.split(",") if x.strip()]
+def listed(names: str | Iterable[str],     # a text with commas, in which spaces do not matter, or names
+          ) -> list[str]:
+    "Names as a list."
+    return [x.strip() for x in names.split(",") if x.strip()] if isinstance(names, str) else list(names)

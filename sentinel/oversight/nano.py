@@ -33,7 +33,7 @@ def stated_risk(p: float,                              # probability of not appr
 # %% ../../nbs/oversight/20_nano.ipynb #1b8cbc10
 class Nano:
     "An exported model. Raises ValueError in one line if something is missing."
-    def __init__(self, folder: str | Path | None = None,     # nano.onnx, tokenizer.json, config.json; None: the package's
+    def __init__(self, folder: str | Path | None = None,     # with nano.onnx; None: the package's
                  threads: int = 1):                          # of ONNX Runtime
         import numpy, onnxruntime, tokenizers
         folder = Path(folder or BUNDLE)

@@ -16,7 +16,7 @@ GAP = re.compile(r"(?<![ \"\w.@'-])(?=[\w@])")
 LINE = re.compile(r"^( @\d+)( [a-z]+ <[^:\n]*:)(.*)$", re.M)
 RUNBOOK = re.compile(r"^ runbook:.*$", re.M)
 REPLY = re.compile(r'^\{"decision".*$', re.M)
-REMARK_MARKS = re.compile(r"[^\w\s@%.~-]|\.(?!\d)|(?<!\w)-|-(?!\w)")     # of a remark: all but what belongs to a number or a word
+REMARK_MARKS = re.compile(r"[^\w\s@%.~-]|\.(?!\d)|(?<!\w)-|-(?!\w)")      # all but what belongs to a number or a word
 JOINTS = re.compile(r" ?[^\w\s@%~\"<>{}]+ (?=[\w@])")            # of a reply: what stands between two words
 
 def remarks(slot: str, text: str) -> str:

@@ -78,7 +78,7 @@ def checked(v: Answer,        # a verdict, or the absence of one
     "A verdict whose fields are what they should be. Raises ValueError that names the fault."
     if isinstance(v, Verdict) and v.decision in DECISIONS and type(v.risk) is float and 0 <= v.risk <= 1:
         if type(v.justification) is type(v.alternative) is type(v.raw) is str: return v      # the usual case, quickly
-    if isinstance(v, Verdict) and type(v.risk) is not float and isinstance(v.risk, Real) and not isinstance(v.risk, bool):
+    if isinstance(v, Verdict) and isinstance(v.risk, Real) and type(v.risk) not in (float, bool):      # 1, or numpy's
         v = v._replace(risk=float(v.risk))
     if said := complaint(VerdictData if isinstance(v, Verdict) else NoVerdictData, v._asdict()): raise ValueError(said)
     return v

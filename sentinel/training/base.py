@@ -32,6 +32,7 @@ from ..world.conditions import caused
 from ..world.consequence import NOTICE, STRAY, WIDE
 from ..world.evidence import QUIET
 from ..world.execute import locate
+from ..world.scenarios import STORED
 
 # %% ../../nbs/training/02_base.ipynb #150e6964
 class Layout(NamedTuple):
@@ -114,7 +115,8 @@ def surroundings(q):
     marks = {f"op {op or None}", f"error {error[:12]}", f"weight {q.observation.weight}"}
     if i is None: return marks
     s = w.services[i]
-    marks |= {f"has {f} {v}" if isinstance(v, str) else f"has {f}" for f, v in zip(s._fields[1:], s[1:]) if v != QUIET[f]} | {f"load over {n}" for n in (60, 80, 100, 150, 200, 300) if s.load > n}
+    marks |= {f"has {STORED.get(f, f)}" + f" {v}" * isinstance(v, str) for f, v in zip(s._fields[1:], s[1:]) if v != QUIET[f]}
+    marks |= {f"load over {n}" for n in (60, 80, 100, 150, 200, 300) if s.load > n}
     here = [c for c in w.conditions if c.at == i]
     marks |= {f"replicas {min(s.replicas, 4)}", f"kind {w.shape.kinds[i]}"} | {f"here {c.kind}" for c in here} | {"waits for its cause" if caused(w, c) else "can be ended" for c in here if c.open and c.start <= w.clock}
     return marks | {f"behind {kind}" for kind, _ in causes} | {f"behind, {c.kind}" for c in w.conditions if c.at in {at for _, at in causes}}

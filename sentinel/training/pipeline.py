@@ -17,7 +17,7 @@ from ..oversight.decisions import trajectory
 from ..oversight.local import local_overseer
 from ..oversight.rows import read_rows, run_of, write_rows
 from .gate import Rule, decide, in_words
-from .profiles import check_profile, here, profile_named
+from .profiles import ready
 from .receipts import Receipt, measures, stamp
 from ..world.scenarios import TIERS
 
@@ -237,7 +237,7 @@ def stage_c(run, base):
 # %% ../../nbs/training/09_pipeline.ipynb #7e49d558
 def train(profile="nano", out="runs/nano", seed=0, smoke=False, resume=False, live=False, rule=Rule(), track=lambda it, **_: it, **changes):
     "Train an Overseer; returns the receipt. `changes` replace settings of the profile. Raises ValueError in one line for what cannot work."
-    p, out = check_profile(profile_named(profile, smoke, **changes), here()), Path(out)
+    p, out = ready(profile, seed, smoke, **changes), Path(out)
     if out.exists() and not out.is_dir(): raise ValueError(f"--out needs a folder, and {str(out)!r} is a file")
     there = (out / "receipt.json").exists()
     if there and not resume: raise ValueError(f"{str(out)!r} already holds a run: --resume goes on with it, or choose another folder")
