@@ -8,11 +8,13 @@ __all__ = ['tiny_model', 'load_policy', 'load_with_unsloth', 'dev_items', 'measu
 
 # %% ../../nbs/training/09_pipeline.ipynb #21cc0bb5
 import json, os, shutil, time
+from collections.abc import Callable
 from dataclasses import asdict
 from hashlib import blake2b
 from importlib.util import find_spec
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
+from ..ground import Track, quiet
 from ..oversight.decisions import trajectory
 from ..oversight.local import local_overseer
 from ..oversight.rows import read_rows, run_of, write_rows
@@ -96,6 +98,7 @@ class Run(NamedTuple):
     live: bool
     track: object        # progress for loops that TRL does not run
     rule: Rule
+    keep: Callable[[bool], None]     # stores the run elsewhere: True after a stage, False after a checkpoint
 
     @property
     def processes(self):
@@ -123,6 +126,7 @@ class Run(NamedTuple):
         self.receipt.note(stages=self.receipt.data["stages"] | {stage: measures(rows) | {"weights": weights_hash(folder)}})
         save_log(self)
         (folder / "done").touch()
+        self.keep(True)
 
 # %% ../../nbs/training/09_pipeline.ipynb #ff8a19f9
 def save_log(run):
@@ -161,13 +165,20 @@ def make_base(run):
             ten = log[k:k + 10]
             run.log.append({"stage": "base", "step": k + len(ten)} | {n: sum(x) / len(ten) for n, x in zip(("loss", "loss/words", "loss/surroundings", "loss/consequences", "loss/attention"), zip(*ten))})
         run.receipt.spent("base", time.time() - start)
+        run.keep(True)
     run.on_main(make)
     return str(folder)
 
 # %% ../../nbs/training/09_pipeline.ipynb #e2e38ab3
 def callbacks(run, stage):
+    "What a trainer tells on its way: numbers for the log, and checkpoints, which are kept."
+    from transformers import TrainerCallback
     from sentinel.training.stages import Record
-    return [Record(stage, run.log, run.live)] if run.main else []
+    class Kept(TrainerCallback):
+        def on_save(self, args, state, control, **_):
+            save_log(run)
+            run.keep(False)
+    return [Record(stage, run.log, run.live), Kept()] if run.main else []
 
 def settings(run, stage, steps, rate):
     from sentinel.training.stages import grpo_config
@@ -235,15 +246,25 @@ def stage_c(run, base):
     run.on_main(keep)
 
 # %% ../../nbs/training/09_pipeline.ipynb #7e49d558
-def train(profile="nano", out="runs/nano", seed=0, smoke=False, resume=False, live=False, rule=Rule(), track=lambda it, **_: it, **changes):
-    "Train an Overseer; returns the receipt. `changes` replace settings of the profile. Raises ValueError in one line for what cannot work."
+def train(profile: str = "nano",                 # one of PROFILES
+          out: str | Path = "runs/nano",         # folder of the run
+          seed: int = 0,                         # of weights, questions and sampling; at least 0
+          smoke: bool = False,                   # two steps of every stage, to see that everything runs
+          resume: bool = False,                  # go on with the run in `out`
+          live: bool = False,                    # draw the curves while it runs, in a notebook
+          rule: Rule = Rule(),                   # when stage C may replace stage B
+          track: Track = quiet,                  # shows progress
+          keep: Callable[[bool], None] = lambda stage: None,     # called when there is something new to store, see `Run`
+          **changes: Any,                        # settings of the profile to replace
+         ) -> dict[str, Any]:                    # the receipt
+    "Train an Overseer. Raises ValueError or ModuleNotFoundError, in one line, before any work, for what cannot work."
     p, out = ready(profile, seed, smoke, **changes), Path(out)
     if out.exists() and not out.is_dir(): raise ValueError(f"--out needs a folder, and {str(out)!r} is a file")
     there = (out / "receipt.json").exists()
     if there and not resume: raise ValueError(f"{str(out)!r} already holds a run: --resume goes on with it, or choose another folder")
     receipt = Receipt(out, profile=profile, seed=seed, smoke=smoke, settings=asdict(p))
     if there and (receipt.data["settings"], receipt.data["seed"]) != (json.loads(json.dumps(asdict(p))), seed): raise ValueError(f"the run in {str(out)!r} was started with other settings or another seed; --resume needs the same")
-    run = Run(p, out, seed, receipt, [], live, track, rule)
+    run = Run(p, out, seed, receipt, [], live, track, rule, keep)
     if (out / "log.parquet").exists():
         import pyarrow.parquet as pq
         run.log[:] = [{k: v for k, v in r.items() if v is not None} for r in pq.read_table(out / "log.parquet").to_pylist()]
