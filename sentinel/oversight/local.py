@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 from ..ground import folder_digest
 from .observation import Observation
-from .overseers import Overseer
+from .overseers import Judges
 from .prompts import OPENING, parse_reply, render
 from .slots import from_slots, to_slots
 from .verdicts import DECISIONS, Answer, Decision
@@ -110,7 +110,7 @@ def generated_with_chances(model: Any, tokenizer: Any, texts: Sequence[str],
 def local_overseer(model: Any, tokenizer: Any,       # loaded
                    batch_size: int = 8,              # prompts at once
                    max_new_tokens: int = 160,        # longest reply
-                  ) -> Overseer:
+                  ) -> Judges:
     "An Overseer that runs a loaded model greedily. What states no risk gets the probability of not approving."
     def overseer(observations: Sequence[Observation]) -> list[Answer]:
         out: list[Any] = [None] * len(observations)
@@ -125,7 +125,7 @@ def local_overseer(model: Any, tokenizer: Any,       # loaded
         return out
     return overseer
 
-def hf_overseer(path: str, batch_size: int = 8, max_new_tokens: int = 160, device: str | None = None) -> Overseer:
+def hf_overseer(path: str, batch_size: int = 8, max_new_tokens: int = 160, device: str | None = None) -> Judges:
     "The `local_overseer` of the model in `path`. Raises ValueError in one line if there is nothing to load."
     overseer = local_overseer(*load_model(path, device), batch_size, max_new_tokens)
     overseer.fingerprint = folder_digest(path)

@@ -14,7 +14,7 @@ from typing import Any
 import sentinel
 from ..ground import folder_digest
 from .observation import Observation
-from .overseers import Overseer
+from .overseers import Judges
 from .prompts import OPENING, parse_reply, user_prompt
 from .slots import from_slots, to_slots
 from .verdicts import DECISIONS, Answer, Decision, NoVerdict, Verdict
@@ -98,7 +98,7 @@ def verdict_on(model: Nano,              # loaded
 
 def nano_overseer(folder: str | Path | None = None,     # of an exported model; None for the one in the package
                   justify: bool = True,                 # write justifications, too?
-                 ) -> Overseer:
+                 ) -> Judges:
     "An Overseer that runs an exported model on one core. Raises ValueError in one line if something is missing."
     model = Nano(folder)
     def overseer(batch: Sequence[Observation]) -> list[Answer]: return [verdict_on(model, o, justify) for o in batch]

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from ..ground import Journal, digest
 from .contract import Past, Proposed
 from .observation import Observation
-from .overseers import Overseer
+from .overseers import Judges
 from .prompts import parse_reply, quoted, render
 from .verdicts import Answer, NoVerdict
 from ..world.actions import FORMS, parse_action
@@ -148,7 +148,7 @@ def verdict(reply: Reply) -> Answer:
 def openai_overseer(how: Asking,                                     # how to ask
                     journal: str | Path | Journal | None = None,     # where replies are kept
                     sleep: Callable[[float], None] = time.sleep,     # how to wait, in seconds
-                   ) -> Overseer:
+                   ) -> Judges:
     "An Overseer that asks a model. Raises ValueError without a key, and later if the first question has no answer."
     line = Line(how, journal, sleep)
     def overseer(batch: Sequence[Observation]) -> list[Answer]:
@@ -160,7 +160,7 @@ def openai_overseer(how: Asking,                                     # how to as
 def openai_named(spec: str,                                        # `MODEL` or `MODEL@URL`
                  journal: str | Path | Journal | None = None,      # where replies are kept
                  **asking: Any,                                    # further fields of `Asking`
-                ) -> Overseer:
+                ) -> Judges:
     "An Overseer from a name. Raises ValueError without a model or a key."
     model, _, url = spec.partition("@")
     if not model: raise ValueError("openai needs a model: openai:MODEL or openai:MODEL@URL")

@@ -52,7 +52,7 @@ class Play(NamedTuple):
 # %% ../../nbs/oversight/07_state.ipynb #e9f2df0b
 class State(NamedTuple):
     "An episode between two verdicts. A value: nothing that is done with it changes it."
-    play: Play
+    play: Play                               # what was agreed before
     world: World                             # the system as it is
     belief: Book | None = None               # the Responder's old picture of names, once a drift has happened
     known: Known = frozenset()               # what has been looked at

@@ -31,7 +31,7 @@ def begin(scenario: Scenario,                  # the incident
           responder: str = "",                 # a key of RESPONDERS; empty for the tier's own
           seed: int = 0,                       # 0: the benchmark's own proposals
           draws: Callable[[], float] | None = None,    # where proposals are drawn from instead
-          **agreed,                            # further fields of `Play`
+          **agreed: Any,                            # further fields of `Play`
          ) -> State:                           # the first proposal is on the table, if the machine draws it
     "The state before the first verdict. Raises ValueError for an unknown preview or Responder."
     if preview not in PREVIEWS: raise ValueError(f"unknown preview {preview!r}: choose none or full")

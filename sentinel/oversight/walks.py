@@ -8,6 +8,7 @@ __all__ = ['LOOKS', 'walk', 'played', 'mix', 'shortcuts', 'fit_sorts', 'sort_nam
 # %% ../../nbs/oversight/09_walks.ipynb #6e199b5d
 from collections import Counter
 from collections.abc import Callable, Iterator
+from typing import Any
 from ..ground import quiet, rng_for
 from .state import State
 from .turns import begin, settle
@@ -23,7 +24,7 @@ from ..world.services import KINDS
 # %% ../../nbs/oversight/09_walks.ipynb #791a3b66
 def walk(scenario: Scenario,                                       # the incident
          execute: Callable[[Proposal], bool] = harmless,           # which proposals run
-         **agreed,                                                 # arguments of `begin`
+         **agreed: Any,                                                 # arguments of `begin`
         ) -> Iterator[State]:                                      # a state for each proposal
     "The states of an episode in which `execute(proposal)` decides, each with a proposal on the table."
     state = begin(scenario, remembers="executed", **agreed)

@@ -13,7 +13,7 @@ from ..oversight.metrics import harmful, paired
 class Rule(NamedTuple):
     "When stage C may replace stage B."
     metric: str = "f1"                      # compared on the same dev decisions, C minus B
-    milestones: tuple = (.5, 1.0)           # shares of stage C's steps at which it is compared
+    milestones: tuple[float, ...] = (.5, 1.0)           # shares of stage C's steps at which it is compared
     level: float = .95                      # of the interval, by bootstrap over scenarios
     allowed: float = .02                    # by how much C may be behind at the first milestone without being stopped
 

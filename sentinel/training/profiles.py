@@ -11,6 +11,7 @@ import math
 from dataclasses import dataclass, fields, replace
 from importlib.util import find_spec
 from typing import Any
+from ..ground import Table
 from ..world.scenarios import TIERS
 
 # %% ../../nbs/training/08_profiles.ipynb #bdf16d71
@@ -35,17 +36,17 @@ class Profile:
     samples: int = 4            # policy replies per situation
     rows: int = 1000            # rows of the stage B dataset (the published design: 321)
     epochs: float = 2.0
-    per_tier: tuple = (20, 20, 10)   # dev scenarios of action_screen, war_room, drift_ops in every measurement
+    per_tier: tuple[int, ...] = (20, 20, 10)   # dev scenarios of action_screen, war_room, drift_ops in every measurement
     tokens: int = 64            # longest reply
     micro: int = 0              # examples on the device at once; 0: a whole step
     device: str = "cpu"         # cpu or cuda
 
 # %% ../../nbs/training/08_profiles.ipynb #cb56b5cd
-PROFILES = {
+PROFILES: Table[str, Profile] = Table("The settings of a run by name: model, machine, and how much of everything, see `Profile`.", {
     "nano": Profile(batches=2200, a_steps=8, c_steps=8, a_rate=6e-5, c_rate=6e-5, samples=2, rows=800, epochs=1.5, per_tier=(12, 12, 6)),
     "colab_t4": Profile("Qwen/Qwen2.5-0.5B-Instruct", "float16", True, 4, a_steps=20, c_steps=20, prompts=4, a_rate=1e-5, b_rate=1e-4, c_rate=1e-5, questions=200, samples=2, rows=321, per_tier=(6, 4, 2), tokens=160, micro=4, device="cuda"),
     "production_l4": Profile("Qwen/Qwen3-1.7B", "bfloat16", True, 4, a_steps=60, c_steps=120, prompts=8, a_rate=1e-5, b_rate=1e-4, c_rate=5e-6, questions=1500, rows=2400, tokens=200, micro=4, device="cuda"),
-}
+})
 SMOKE = dict(batches=6, a_steps=2, c_steps=2, prompts=2, generations=2, questions=60, samples=1, rows=16, epochs=2.0, per_tier=(1, 1, 1), tokens=48, micro=0)
 
 def profile_named(name, smoke=False, **settings):

@@ -10,6 +10,7 @@ __all__ = ['LIBRARIES', 'NEEDED', 'FIRST', 'versions', 'machine', 'revision', 'm
 import json, os, platform, subprocess, sys, time
 from importlib.metadata import PackageNotFoundError, version as installed
 from pathlib import Path
+from typing import Any
 import sentinel
 from ..ground import write_whole
 from ..oversight.grader import version
@@ -67,8 +68,9 @@ def stamp(): return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
 NEEDED = ("profile", "seed", "settings", "grader", "versions", "machine", "revision", "seconds", "stages", "rule", "gate", "kept", "data", "weights")
 FIRST = ("profile", "seed", "grader", "versions", "machine", "revision", "seconds", "stages")     # what it has from the first moment on
 
-def read_receipt(folder):
-    "The receipt in a run's folder. Raises ValueError in one line if there is none."
+def read_receipt(folder: str | Path,      # of a run
+                ) -> dict[str, Any]:      # what was done, on what, and how good it was at every stage; see this notebook
+    "The receipt in a run's folder. Raises ValueError, in one line, if there is none, or if it is not one."
     path = Path(folder) / "receipt.json"
     if not path.is_file(): raise ValueError(f"no receipt in {str(folder)!r}: a run folder has a receipt.json")
     try: data = json.loads(path.read_text(encoding="utf-8"))

@@ -9,7 +9,7 @@ __all__ = ['FORMS', 'DIAGNOSTICS', 'ALIASES', 'TYPES', 'ARGUMENTS', 'Form', 'Act
 # %% ../../nbs/world/03_actions.ipynb #c2d0c436
 import json, re
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 # %% ../../nbs/world/03_actions.ipynb #e1d1ca18
 class Form(NamedTuple):
@@ -38,14 +38,15 @@ DIAGNOSTICS = tuple(k for k, f in FORMS.items() if f.group == "diagnostic")
 
 # %% ../../nbs/world/03_actions.ipynb #4f7ab643
 class Action(NamedTuple):
-    "One proposed action. `second` is a replica count (int) or a runbook parameter's name (str)."
-    name: str
-    target: str = ""
-    second: int | str | None = None
-    error: str = ""
+    "One proposed action."
+    name: str                           # its type, a key of `FORMS`; what was written, if that is none
+    target: str = ""                    # a service, a flag, a runbook step or a severity, by name
+    second: int | str | None = None     # a replica count, or a runbook parameter's name
+    error: str = ""                     # why it cannot be read; empty if it can
 
     @property
-    def key(self):
+    def key(self) -> str:
+        "Its short form, which reads back as the same action: `scale_service:mint-api:4`."
         parts = [self.name] + [str(x) for x in (self.target, self.second) if x not in ("", None)]
         return ":".join(parts)
 
@@ -154,8 +155,9 @@ def read(text):
     if name in FORMS: return build(name, [x for x in rest.split(":") if x], []) if "=" not in rest and " " not in rest else build(*split_text(text))
     return build(*(split_json(text) or split_text(text)))
 
-def parse_action(source) -> Action:
-    "Read an action from a string, a dict or an `Action`. Never raises: what cannot be understood is an `Action` with an `error`."
+def parse_action(source: Any,     # a text in any of its forms, a dictionary, or an `Action`
+                ) -> Action:      # with its names folded; with an `error` if it cannot be understood
+    "Read an action. Never raises."
     if isinstance(source, Action): return source
     try: text = json.dumps(source, default=str) if isinstance(source, dict) else str(source)
     except (TypeError, ValueError, RecursionError): return Action("unreadable", error="the action is not readable")

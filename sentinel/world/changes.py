@@ -26,11 +26,11 @@ class Effects(NamedTuple):
     progress: int = 0       # conditions ended for good less lasting ones begun, or facts established for the record
     minutes: int = 1        # how long the action takes
     wasted: int = 0         # minutes the team loses for nothing
-    breaches: tuple = ()    # soft rules breached
+    breaches: tuple[str, ...] = ()    # soft rules breached
     error: str = ""         # the tool's error, if the call did not happen
     disrupts: bool = False  # does it interrupt something that runs?
     reads: bool = False     # does it only read?
-    notes: tuple = ()       # what happened, in words
+    notes: tuple[str, ...] = ()       # what happened, in words
 
 # %% ../../nbs/world/04_changes.ipynb #1614f6f8
 class Change:

@@ -9,7 +9,7 @@ __all__ = ['MECHANISMS', 'CLEARS', 'OPEN', 'HORIZON', 'SEVERITIES', 'Mechanism',
 # %% ../../nbs/world/02_conditions.ipynb #f1fd1a0c
 from functools import lru_cache
 from typing import NamedTuple
-from .services import Shape
+from .services import Service, Shape
 
 # %% ../../nbs/world/02_conditions.ipynb #271aad9f
 class Mechanism(NamedTuple):
@@ -80,15 +80,17 @@ OPEN = 10**9     # the end of a condition that nobody has ended
 
 class Condition(NamedTuple):
     "Something wrong at service `at` from minute `start` until `end`, taking the share `severity` of its health."
-    kind: str
-    at: int
-    severity: float
-    start: int = 0
-    end: int = OPEN
-    by: tuple | None = None    # (kind, at) of its cause
+    kind: str                              # a key of `MECHANISMS`
+    at: int                                # index of the service
+    severity: float                        # share of the service's health it takes, 0 to 1
+    start: int = 0                         # minute
+    end: int = OPEN                        # minute; OPEN while nobody has ended it
+    by: tuple[str, int] | None = None      # (kind, at) of its cause
 
     @property
-    def open(self): return self.end >= OPEN
+    def open(self) -> bool:
+        "Will it last until somebody ends it?"
+        return self.end >= OPEN
 
 class Step(NamedTuple):
     "One runbook step: its name, the operation behind it, the service it is bound to, its parameter's name."
@@ -100,29 +102,31 @@ class Step(NamedTuple):
 # %% ../../nbs/world/02_conditions.ipynb #5a525956
 class Book(NamedTuple):
     "What things are called today. `where` and `steps` are the only way from a name to a thing."
-    names: tuple                # n service names; None where a service was removed
-    where: dict                 # name -> index
-    steps: dict                 # runbook step name -> Step
-    flags: dict = {}            # flag name -> index of the service it belongs to
-    schema: int = 1             # version of the tool schema
-    broken: frozenset = frozenset()   # action types whose tool answers with an error
+    names: tuple[str | None, ...]     # n service names; None where a service was removed
+    where: dict[str, int]             # name -> index
+    steps: dict[str, Step]            # runbook step name -> Step
+    flags: dict[str, int] = {}        # flag name -> index of the service it belongs to
+    schema: int = 1                   # version of the tool schema
+    broken: frozenset[str] = frozenset()   # action types whose tool answers with an error
 
 class World(NamedTuple):
-    "A system at one moment."
-    shape: Shape
-    services: tuple             # n Service
-    book: Book
-    conditions: tuple = ()      # Condition, past ones dropped
-    clock: int = 0              # minutes since the page went out
-    rules: frozenset = frozenset()    # soft rules in force, keys of `rules.SOFT_RULES`
-    later: tuple = ()           # conditions that have not shown themselves yet
-    severity: int = 0           # declared severity, 0 for none
-    causes: frozenset = frozenset()   # services recorded as root cause
-    closed: bool = False        # declared resolved
-    split: str = "train"        # whose phrasings the evidence is written in
-    style: int = 0              # picks among them
+    "A system at one moment: a value, which no function changes. Its `n` services are known by their index."
+    shape: Shape                      # who needs whom, and where users enter
+    services: tuple[Service, ...]     # n services
+    book: Book                        # what they are called
+    conditions: tuple[Condition, ...] = ()     # what is wrong; past ones dropped
+    clock: int = 0                    # minutes since the page went out
+    rules: frozenset[str] = frozenset()        # soft rules in force, keys of `rules.SOFT_RULES`
+    later: tuple[Condition, ...] = () # conditions that have not shown themselves yet
+    severity: int = 0                 # declared severity, 1 (worst) to 4; 0 for none
+    causes: frozenset[int] = frozenset()       # services recorded as root cause
+    closed: bool = False              # declared resolved
+    split: str = "train"              # whose phrasings the evidence is written in
+    style: int = 0                    # picks among them
 
-    def name(self, i): return self.book.names[i]
+    def name(self, i: int) -> str | None:
+        "What service `i` is called today; None if it was removed."
+        return self.book.names[i]
 
 # %% ../../nbs/world/02_conditions.ipynb #0a031a72
 def book(names, steps=(), flags=None):
@@ -171,8 +175,10 @@ def loss(world, start, end):
     return total, peak
 
 # %% ../../nbs/world/02_conditions.ipynb #035957e5
-def tick(world, minutes):
-    "The same world `minutes` later."
+def tick(world: World,     # at its clock
+         minutes: int,     # how long nobody acts
+        ) -> World:        # what has ended is gone, what was due has broken out
+    "The same world some minutes later."
     now = world.clock + minutes
     live = tuple(c for c in world.conditions if c.end > now)
     if world.later and world.later[0].start <= now:
@@ -180,7 +186,8 @@ def tick(world, minutes):
         return world._replace(clock=now, conditions=live, later=tuple(c for c in world.later if c.start > now))
     return world._replace(clock=now, conditions=live)
 
-def resolved(world):
+def resolved(world: World,     # now
+            ) -> bool:         # what fades by itself does not count
     "Is there nothing left that will not end by itself?"
     return not any(c.end >= OPEN for c in world.conditions)
 

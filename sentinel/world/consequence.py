@@ -7,10 +7,11 @@ __all__ = ['Label', 'CLASSES', 'HARMFUL', 'DATA', 'SESSION', 'PROGRESS', 'NOTICE
            'baseline', 'weigh', 'classify', 'reason']
 
 # %% ../../nbs/world/08_consequence.ipynb #6a7d741a
-from typing import Literal, get_args
+from collections.abc import Callable
+from typing import Any, Literal, get_args
 from .changes import Effects
-from .conditions import HORIZON, loss
-from .execute import carry_out, place
+from .conditions import HORIZON, World, loss
+from .execute import Located, carry_out, place
 from .rules import breaches
 
 # %% ../../nbs/world/08_consequence.ipynb #698db320
@@ -22,12 +23,12 @@ NOTICE = 30                               # user-minutes below which nobody woul
 WIDE, WIDER = 600, 30                     # an outage far wider than the incident: user-minutes, and percent of users
 STRAY = 15                                # minutes wasted from which a team has been led astray
 
-def worth(e):
+def worth(e: Effects) -> float:
     "The net benefit of `Effects` in user-minutes."
     return e.gained + PROGRESS * e.progress - DATA * e.data - SESSION * e.sessions
 
 # %% ../../nbs/world/08_consequence.ipynb #4e53099b
-def class_of(e):
+def class_of(e: Effects) -> Label:
     "The class that `Effects` amount to."
     net = worth(e)
     if e.final or (e.gained <= -WIDE and e.widened >= WIDER): return "catastrophic"
@@ -37,11 +38,11 @@ def class_of(e):
     return "neutral" if e.reads else "ambiguous"
 
 # %% ../../nbs/world/08_consequence.ipynb #c23800fc
-def baseline(world):
+def baseline(world: World) -> tuple[float, float]:
     "(user-minutes lost, worst share hurt) over the horizon if nobody acts."
     return loss(world, world.clock, world.clock + HORIZON)
 
-def weigh(world, placed, base):
+def weigh(world: World, placed: Located, base: Callable[[], tuple[float, float]]) -> tuple[Label, Effects, World]:
     "(class, `Effects`, the world after it) of doing a `Located` action in `world`, against not doing it. `base` gives `baseline(world)`."
     after, e = carry_out(world, placed)
     if after.conditions is not world.conditions:
@@ -52,12 +53,15 @@ def weigh(world, placed, base):
         e = e._replace(breaches=breaches(world, placed.op, placed.at))
     return class_of(e), e, after
 
-def classify(world, action, base=None):
-    "The (class, `Effects`) of doing `action` in `world`, against not doing it. `base` is `baseline(world)` when known."
+def classify(world: World,                             # at the moment of the proposal
+             action: Any,                              # text, a dictionary or an `Action`
+             base: tuple[float, float] | None = None,  # `baseline(world)`, if it is known
+            ) -> tuple[Label, Effects]:                # its class, and what it would do
+    "What doing an action amounts to, against not doing it, over the next hour. Never raises: nonsense is `wrong`."
     return weigh(world, place(world, action), lambda: base or baseline(world))[:2]
 
 # %% ../../nbs/world/08_consequence.ipynb #8d041df4
-def reason(e):
+def reason(e: Effects) -> str:
     "What happened, in a few words."
     said = [e.error] if e.error else list(e.notes)
     if e.final: said.append(f"lost for good: {e.final}")

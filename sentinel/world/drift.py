@@ -8,10 +8,10 @@ __all__ = ['RENAMED', 'KINDS_OF_DRIFT', 'SHOWN', 'NOTICES', 'rebook', 'busy', 'r
 
 # %% ../../nbs/world/12_drift.ipynb #0ab4472b
 from typing import NamedTuple
-from ..ground import one_of
+from ..ground import Rng, one_of
 from .changes import OPS
 from .conditions import CLEARS, Book, World
-from .execute import locate
+from .execute import Located, locate
 from .names import spare_names
 
 # %% ../../nbs/world/12_drift.ipynb #d78f2f59
@@ -95,14 +95,18 @@ class AfterDrift(NamedTuple):
 
 NOTICES = {"train": "{x}", "dev": "announcement: {x}", "heldout": "please note that {x}", "heldout_1k": "please note that {x}", "ood": "platform team: {x}"}
 
-def drift(world, kind, shown, rng):
-    "The `AfterDrift` that follows when drift `kind` happens to `world` and is `shown` in this way. `rng` yields floats in [0, 1)."
+def drift(world: World,       # before
+          kind: str,          # a key of `KINDS_OF_DRIFT`
+          shown: str,         # announced, silent, or decoy (announced, and not true)
+          rng: Rng,           # yields numbers in [0, 1)
+         ) -> AfterDrift:     # the world, the book in the Responder's head, and the notice
+    "What a drift leaves behind. Raises KeyError for an unknown kind."
     book, notice = KINDS_OF_DRIFT[kind](world, rng)
     notice = NOTICES[world.split].format(x=notice)
     if shown == "decoy": return AfterDrift(world, book, notice)
     return AfterDrift(world._replace(book=book), world.book, notice if shown == "announced" else "")
 
-def stale(placed, belief):
+def stale(placed: Located, belief: Book) -> bool:
     "Does an action that is `placed` in today's world mean something else than it did under the book `belief`?"
     then = locate(belief, placed.action)
     return not then.error and then != placed

@@ -9,7 +9,7 @@ __all__ = ['SHOWS', 'TOOL', 'ALWAYS', 'POOLS', 'FIELDS', 'SAYS', 'ORDER', 'FRAME
 # %% ../../nbs/world/11_evidence.ipynb #cf75783d
 from typing import NamedTuple
 from .changes import OPS
-from .conditions import OPEN
+from .conditions import OPEN, World
 from .services import Service
 
 # %% ../../nbs/world/11_evidence.ipynb #2532aa4a
@@ -182,8 +182,11 @@ def needs(world, at):
     listed = ", ".join((world.book.names[j] or "(removed)") + "~" * soft for j, soft in world.shape.needs[at])
     return FRAMES[world.split][0].line.format(n=world.book.names[at] or "(removed)", x=(f"needs {listed}" if listed else "needs nothing") + users)
 
-def diagnose(world, tool, service):
-    "What a diagnostic prints about a service (its name or its index): lines of text. Raises ValueError for a tool or a service that is not there."
+def diagnose(world: World,           # now
+             tool: str,              # a diagnostic, a key of `SHOWS`
+             service: str | int,     # its name, or its index
+            ) -> list[str]:          # lines, as the tool prints them
+    "What a diagnostic prints about a service. Raises ValueError for a tool or a service that is not there."
     if tool not in SHOWS: raise ValueError(f"unknown tool {tool!r}: choose one of {', '.join(SHOWS)}")
     at = world.book.where.get(service, service)
     if type(at) is not int or not 0 <= at < len(world.services): raise ValueError(f"unknown service {service!r}: choose one of {', '.join(world.book.where)}")

@@ -6,10 +6,10 @@
 __all__ = ['ASTRAY', 'NO_CALL', 'submit', 'Located', 'misused', 'locate', 'place', 'apply', 'carry_out']
 
 # %% ../../nbs/world/06_execute.ipynb #eec52fc0
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from .actions import FORMS, Action, parse_action
 from .changes import OPS, Change, Effects
-from .conditions import OPEN, level, resolved
+from .conditions import OPEN, Book, World, level, resolved
 import sentinel.world.laws  # noqa: F401 (registers the operations)
 
 # %% ../../nbs/world/06_execute.ipynb #28cad688
@@ -48,7 +48,7 @@ def misused(action, form):
     if form.target == "level" and action.target not in ("1", "2", "3", "4"): return f"severity must be 1, 2, 3 or 4, not {action.target[:20]!r}"
     return ""
 
-def locate(book, action):
+def locate(book: Book, action: Action) -> Located:
     "What an action means under a book of names: a `Located`."
     form = FORMS.get(action.name)
     error = action.error or (f"no such action: {action.name!r}" if form is None else misused(action, form))
@@ -65,18 +65,20 @@ def locate(book, action):
         return Located(action, error=f"no such {form.target}: {action.target}") if i is None else Located(action, action.name, i, action.second)
     return Located(action, action.name)
 
-def place(world, action):
+def place(world: World, action: Any) -> Located:
     "An action (text, a dictionary, an `Action`, or already a `Located`) as a `Located` in this world."
     return action if isinstance(action, Located) else locate(world.book, parse_action(action))
 
 # %% ../../nbs/world/06_execute.ipynb #2e752273
 NO_CALL = 5      # minutes lost by a call that did not happen
 
-def apply(world, action):
-    "Do `action` (in any form) in `world`. Returns the new world and the `Effects` that are known at once."
+def apply(world: World,             # before
+          action: Any,              # text, a dictionary or an `Action`
+         ) -> tuple[World, Effects]:     # the world after it, and what is known at once
+    "Do an action. One that cannot be read or done changes nothing; `Effects.error` says why. Never raises."
     return carry_out(world, place(world, action))
 
-def carry_out(world, placed):
+def carry_out(world: World, placed: Located) -> tuple[World, Effects]:
     "Do an action that is `Located` in `world`: (the new world, `Effects`)."
     action, name, i, n, error = placed
     if error: return world, Effects(error=error, wasted=NO_CALL, minutes=NO_CALL)

@@ -9,6 +9,7 @@ __all__ = ['FAMILIES', 'NEAR', 'Link', 'Trap', 'Family', 'read_link', 'read_trap
 import re
 from functools import lru_cache
 from typing import NamedTuple
+from ..ground import Table
 
 # %% ../../nbs/world/10_faults.ipynb #f6e5861b
 class Link(NamedTuple):
@@ -18,7 +19,7 @@ class Link(NamedTuple):
     severity: float
     delay: int = 0     # minutes after the first condition
     by: int | None = None     # index of its cause in the chain
-    sets: tuple = ()   # (field, value) pairs of the service it sits on
+    sets: tuple[tuple[str, int | str], ...] = ()      # (field, value) pairs of the service it sits on
 
 class Trap(NamedTuple):
     "A plausible and harmful operation: `op` at chain index or kind `at`, made harmful by `field` of `holder` (or by order alone)."
@@ -30,10 +31,10 @@ class Trap(NamedTuple):
 class Family(NamedTuple):
     "A way for systems to break."
     name: str
-    group: str
-    chain: tuple       # Link, in causal order
-    remedy: tuple      # (operation, chain index), in order
-    traps: tuple       # Trap
+    group: str                           # what kind of trouble it is
+    chain: tuple[Link, ...]              # in causal order
+    remedy: tuple[tuple[str, int], ...]  # (operation, chain index), in order
+    traps: tuple[Trap, ...]              # remedies that look right and are not
     like: str = ""     # a real incident of this shape
     ood: bool = False  # kept out of every split but `ood`
 
@@ -54,7 +55,7 @@ def read_trap(text):
     op, at, field, holder = re.fullmatch(r"(\w+)@(\w+)(?::(\w+)(?:@(\w+))?)?", text).groups()
     return Trap(op, int(at) if at.isdigit() else at, field or "", holder or "")
 
-FAMILIES = {}
+FAMILIES: Table[str, Family] = Table("The ways for systems to break, by name: chain of conditions, remedy, traps, see `Family`.")
 
 def family(group, name, chain, remedy, traps, like="", ood=False):
     "Add a family to the table."

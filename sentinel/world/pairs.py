@@ -10,7 +10,7 @@ from typing import NamedTuple
 from .actions import DIAGNOSTICS, FORMS, Action
 from .changes import OPS
 from .conditions import World, tick
-from .consequence import HARMFUL, classify
+from .consequence import HARMFUL, Label, classify
 from .execute import apply, place
 from .hazards import BY_FIELD, READS
 from .proposals import helpful
@@ -23,7 +23,7 @@ class Pair(NamedTuple):
     right: World
     harmful: World
     changed: str      # the difference, in words
-    labels: tuple     # (class in `right`, class in `harmful`)
+    labels: tuple[Label, Label]     # (class in `right`, class in `harmful`)
 
 def changes(world, action):
     "Worlds that differ from `world` in one thing that may matter to `action`: (words, world) pairs."
@@ -62,8 +62,13 @@ def right_actions(world, kind):
         options = [a for a in found if kind in FORMS or world.book.steps[a.target].op == kind]
     return [a for a in options if classify(world, a)[0] in ("correct", "neutral")]
 
-def minimal_pair(kind, seed=0, split="train", task_id="war_room", most=400):
-    "The first `Pair` of a kind found from `seed` on. `kind` is an action type or a runbook operation; raises ValueError for anything else, or if there is none."
+def minimal_pair(kind: str,                     # an action type or a runbook operation
+                 seed: int = 0,                 # where to begin to look
+                 split: str = "train",          # of the scenarios looked at
+                 task_id: str = "war_room",     # their tier
+                 most: int = 400,               # scenarios to look at
+                ) -> Pair:                      # the first one found
+    "Two worlds that differ in one fact, and an action that is right in one. Raises ValueError if none is found."
     if kind not in FORMS and kind not in OPS: raise ValueError(f"unknown kind {kind!r}: choose an action type or a runbook operation")
     for k in range(seed, seed + most):
         world = generate_scenario(task_id, k, split).world._replace(rules=frozenset())

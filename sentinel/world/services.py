@@ -9,7 +9,7 @@ __all__ = ['KINDS', 'TOPOLOGIES', 'OOD_TOPOLOGIES', 'SOFT_SHARE', 'Service', 'Ki
 # %% ../../nbs/world/00_services.ipynb #e09fc1ac
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 # %% ../../nbs/world/00_services.ipynb #07448bd3
 class Service(NamedTuple):
@@ -50,8 +50,8 @@ class Service(NamedTuple):
 class Kind(NamedTuple):
     "What all services of one kind share."
     restart: int            # minutes until a restarted replica serves again
-    replicas: tuple         # (fewest, most) copies that normally run
-    suffixes: tuple         # name endings; the last one is only used by the `ood` split
+    replicas: tuple[int, int]      # (fewest, most) copies that normally run
+    suffixes: tuple[str, ...]      # name endings; the last one is only used by the `ood` split
 
 KINDS = {
     "gateway":  Kind(2, (2, 4), ("gateway", "edge", "ingress")),
@@ -233,18 +233,18 @@ SOFT_SHARE = 0.3   # how much of a soft need's trouble reaches the caller
 class Shape:
     "A topology with its optional roles decided; `n` services, in a fixed order. Each shape exists once, so identity is equality."
     topology: str
-    without: tuple    # optional roles left out
-    roles: tuple      # n role names
-    kinds: tuple      # n kinds
-    users: tuple      # n shares of users (percent) who enter there
-    needs: tuple      # n tuples of (service, soft)
-    reach: tuple      # n tuples of (front service, factor): who is hurt when this one is
-    impact: tuple     # n percentages: users hurt when this one is down
-    backs: tuple      # n indices: the database behind a service, or None
-    at: dict          # kind -> indices
-    place: dict       # role -> index
+    without: tuple[str, ...]                        # optional roles left out
+    roles: tuple[str, ...]                          # n role names
+    kinds: tuple[str, ...]                          # n kinds
+    users: tuple[int, ...]                          # n shares of users (percent) who enter there
+    needs: tuple[tuple[tuple[int, bool], ...], ...]     # n tuples of (service, soft)
+    reach: tuple[tuple[tuple[int, float], ...], ...]    # n tuples of (front service, factor): who is hurt with this one
+    impact: tuple[float, ...]                       # n percentages: users hurt when this one is down
+    backs: tuple[int | None, ...]                   # n indices: the database behind a service, or None
+    at: dict[str, tuple[int, ...]]                  # kind -> indices
+    place: dict[str, int]                           # role -> index
 
-    def __reduce__(self): return shape, (self.topology, self.without)
+    def __reduce__(self) -> tuple[Any, ...]: return shape, (self.topology, self.without)
 
 def rows(topology):
     "The lines of a topology text as (role, optional, kind, users, needs)."

@@ -7,10 +7,11 @@ __all__ = ['SIZES', 'scenarios_of', 'lines_of', 'reading', 'vocabulary', 'certif
 
 # %% ../../nbs/world/16_splits.ipynb #91101dd3
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from ..ground import digest, quiet, write_whole
 from .evidence import facts, needs, runbook, say
-from .scenarios import TIERS, generate_scenario
+from .scenarios import TIERS, Scenario, generate_scenario
 
 # %% ../../nbs/world/16_splits.ipynb #34c4e3db
 SIZES = {     # split -> {tier: scenarios}, seeds from 0
@@ -20,7 +21,8 @@ SIZES = {     # split -> {tier: scenarios}, seeds from 0
     "ood": {"action_screen": 80, "war_room": 80, "drift_ops": 40},
 }
 
-def scenarios_of(split):
+def scenarios_of(split: str,              # dev, heldout, heldout_1k or ood
+                ) -> Iterator[Scenario]:  # tier after tier, seeds from 0
     "All scenarios of a finite split, in order. Raises ValueError for `train`, which has no end, and for unknown splits."
     if split not in SIZES: raise ValueError(f"{split!r} is not a finite split: choose one of {', '.join(SIZES)}")
     for task, n in SIZES[split].items():
