@@ -24,8 +24,9 @@ def python(code, **env):
 
 def test_import_is_light():
     "Neither the package nor the floors below training pull in anything heavy."
-    code = "import sys, sentinel; sentinel.classify; sentinel.walk; sentinel.scenarios_of; sentinel.Episode; sentinel.overseer_named; print([m for m in %r if m in sys.modules])"
-    assert python(code % (HEAVY,)) == "[]"
+    names = "classify walk scenarios_of Episode overseer_named".split()
+    code = f"import sys, sentinel; [getattr(sentinel, n) for n in {names}]; print([m for m in {HEAVY} if m in sys.modules])"
+    assert python(code) == "[]"
 
 
 def test_import_is_quick():
@@ -50,33 +51,55 @@ def test_one_version():
 def test_tables_do_not_depend_on_the_hash_seed(tmp_path):
     "Two processes with different hash seeds write the same bytes."
     for seed in ("1", "2"):
-        python(f"from sentinel.oversight.evaluation import evaluate; evaluate(['random', 'policy_aware', 'evidence'], 'heldout', ('none', 'full'), {str(tmp_path / seed)!r})", PYTHONHASHSEED=seed)
+        names, out = ["random", "policy_aware", "evidence"], str(tmp_path / seed)
+        python(f"from sentinel import evaluate; evaluate({names}, 'heldout', ('none', 'full'), {out!r})", PYTHONHASHSEED=seed)
     files = sorted(p.name for p in (tmp_path / "1").iterdir())
-    assert len(files) == 7
+    assert len(files) == 13
     for name in files:
         assert (tmp_path / "1" / name).read_bytes() == (tmp_path / "2" / name).read_bytes(), name
 
 
-def test_a_broken_endpoint_makes_an_invalid_run(tmp_path):
-    "A server that always answers 500: coverage 0, no F1, the table says so, exit code 1."
+class Broken(BaseHTTPRequestHandler):
+    "Answers 500, whatever it is asked."
+    asked = 0
 
-    class Broken(BaseHTTPRequestHandler):
-        def do_POST(self):
-            self.rfile.read(int(self.headers["Content-Length"]))
-            self.send_response(500)
-            self.send_header("Content-Length", "0")
-            self.end_headers()
+    def do_POST(self):
+        type(self).asked += 1
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.send_response(500)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
 
-        def log_message(self, *args):
-            pass
+    def log_message(self, *args):
+        pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Broken)
+
+@pytest.fixture
+def broken():
+    "A server that is no use: (its class, its address)."
+    kind = type("Once", (Broken,), {})
+    server = ThreadingHTTPServer(("127.0.0.1", 0), kind)
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    command = [sys.executable, "-m", "sentinel", "evaluate", "--overseer", f"openai:m@http://127.0.0.1:{server.server_port}/v1", "--preview", "none", "--retries", "0"]
-    try:
-        table, data = (subprocess.run([*command, "--format", f], capture_output=True, text=True, cwd=tmp_path) for f in ("table", "json"))
-    finally:
-        server.shutdown()
+    yield kind, f"http://127.0.0.1:{server.server_port}/v1"
+    server.shutdown()
+
+
+def evaluated(url, tmp_path, *options):
+    command = [sys.executable, "-m", "sentinel", "evaluate", "--overseer", f"openai:m@{url}", "--preview", "none", "--retries", "0"]
+    return subprocess.run([*command, *options], capture_output=True, text=True, cwd=tmp_path)
+
+
+def test_a_broken_endpoint_is_asked_once_and_named(broken, tmp_path):
+    kind, url = broken
+    done = evaluated(url, tmp_path)
+    assert (done.returncode, done.stdout, kind.asked) == (2, "", 1)
+    assert done.stderr.count("\n") == 1 and "500" in done.stderr
+
+
+def test_a_broken_endpoint_makes_an_invalid_run(broken, tmp_path):
+    "Whoever goes on all the same gets coverage 0, no F1, a table that says so, and exit code 1."
+    _, url = broken
+    table, data = (evaluated(url, tmp_path, "--keep-going", "--limit", "40", "--format", f) for f in ("table", "json"))
     overall = json.loads(data.stdout)[0]["slices"]["overall"]
     assert table.returncode == data.returncode == 1
     assert "INVALID" in table.stdout
@@ -86,7 +109,7 @@ def test_a_broken_endpoint_makes_an_invalid_run(tmp_path):
 def test_command_line_as_a_process(tmp_path):
     "Exit codes, one-line errors and an output file, through a real process."
     run = lambda *a: subprocess.run([sys.executable, "-m", "sentinel", *a], capture_output=True, text=True, cwd=tmp_path)
-    assert "scenario" in run("--help").stdout
+    assert "scenario" in run("-h").stdout and run("--version").stdout == f"sentinel {sentinel.__version__}\n"
     bad = run("scenario", "--task", "nope")
     assert (bad.returncode, bad.stdout, bad.stderr.count("\n")) == (2, "", 1)
     unwritable = run("scenario", "--out", "/dev/null/x.json")

@@ -99,9 +99,9 @@ def deliver(data: Any, show: Callable[[], None], format: str = "table", out: Pat
     else: show()
 
 def progress() -> Progress:
-    "A progress bar on the error stream, so that the output can still be piped."
+    "A progress bar on the error stream, so that the output can still be piped. In a file it would be noise: none there."
     parts = TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
-    return Progress(*parts, console=errors, transient=True)
+    return Progress(*parts, console=errors, transient=True, disable=not errors.is_terminal)
 
 COLORS = {"catastrophic": "bold red", "wrong": "red", "correct": "green", "ambiguous": "yellow", "neutral": "cyan"}
 

@@ -57,7 +57,8 @@ def ended(task: str, seed: int,                     # which incident
     e, lost, held = Episode(generate_scenario(task, seed, split)), [], 0
     before = affected(e.world)
     while not e.done:
-        p, turned = e.pending, e.decide(answers(decide, "overseer", [e.observation], e.step)[0])
+        p = e.pending
+        e.decide(answers(decide, "overseer", [e.observation], e.step)[0])
         ran = e.history[-1].decision in ("approve", "flag")
         if ran and p.effects.final: lost.append(p.effects.final)
         held += not ran
