@@ -137,7 +137,7 @@ class Reader:
 # %% ../nbs/ground.ipynb #255f8683
 class Journal:
     "Results on disk by key, appended as they come; with no path, in memory only. Safe to use from several threads."
-    def __init__(self, path: str | Path | None = None) -> None:     # a file of JSON lines; made when the first entry is added
+    def __init__(self, path: str | Path | None = None) -> None:     # of JSON lines; made with the first entry
         self.path: Path | None = Path(path) if path else None
         self.lock: threading.Lock = threading.Lock()
         self.seen: dict[str, dict[str, Any]] = {}

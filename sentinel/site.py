@@ -175,7 +175,7 @@ def pins(root=".", names=TRAINED_WITH):
     return [f"{n}=={versions[n]}" for n in names]
 
 def script(root="."):
-    "Write `sentinel/assets/production_l4.py`: the production notebook as a script that names its dependencies (PEP 723)."
+    "Write `sentinel/assets/production_l4.py`: the production notebook as a script that names what it needs (PEP 723)."
     nb = json.loads((Path(root) / "nbs" / "production_l4.ipynb").read_text())
     needs = ["openenv-sentinel[train] @ git+https://github.com/sentinel-oversight/sentinel", *pins(root)]
     head = ["# /// script", '# requires-python = ">=3.11,<3.14"', "# dependencies = [",

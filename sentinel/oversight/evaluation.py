@@ -114,7 +114,7 @@ class Runs(dict[tuple[str, str], list[Row]]):
         return [summary(rows, self.pairs.get(key, ())) for key, rows in self.items()]
 
     def _repr_markdown_(self) -> str: return markdown(self.summaries)
-    def __str__(self) -> str: return text(self.summaries)
+    def __repr__(self) -> str: return text(self.summaries)
 
 def evaluate(overseers: Wanted,                       # a name, a function, several of them, or a dictionary by name
              split: str = "heldout",                  # dev, heldout, heldout_1k or ood
