@@ -194,3 +194,33 @@ def test_lines_are_short():
 def test_long_lines_are_found():
     assert is_long([161]) and is_long([121] * 4 + [80] * 96) and not is_long([121] * 3 + [80] * 97)
     assert data_lines("TABLE = {\n 1: 2}\nf(3)\nx = g(a)") == {1, 2}
+
+
+# What is visible, and what is behind it
+
+BEHIND = {     # a way to the world behind an observation -> the modules that may use it
+    "behind": {"oversight.reading"}, "_world": {"oversight.observation"}, "view_of": {"oversight.overseers"}}
+
+
+def users_of(package, names):
+    "{name: modules that import it or look it up}, the one that defines it left out."
+    out = {name: set() for name in names}
+    for path in package.rglob("*.py"):
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        defined = {n.name for n in tree.body if isinstance(n, ast.FunctionDef)}
+        found = {a.name for n in ast.walk(tree) if isinstance(n, ast.ImportFrom) for a in n.names}
+        found |= {n.attr for n in ast.walk(tree) if isinstance(n, ast.Attribute)}
+        for name in found & set(names) - defined:
+            out[name].add(".".join(path.relative_to(package).with_suffix("").parts))
+    return out
+
+
+def test_only_a_declared_expert_looks_behind_an_observation():
+    assert users_of(PACKAGE, BEHIND) == BEHIND
+
+
+def test_a_look_behind_an_observation_is_found(tmp_path):
+    shutil.copytree(PACKAGE, tmp_path / "sentinel", ignore=shutil.ignore_patterns("__pycache__", "assets"))
+    path = tmp_path / "sentinel" / "training" / "lessons.py"
+    path.write_text(path.read_text(encoding="utf-8") + "\nfrom ..oversight.reading import view_of\n", encoding="utf-8")
+    assert users_of(tmp_path / "sentinel", BEHIND)["view_of"] == BEHIND["view_of"] | {"training.lessons"}

@@ -100,15 +100,16 @@ def run_of(overseer: Overseer,             # decides
            items: Sequence[Item],          # what to decide, in order
            run: str = "",                  # name of the run
            batch: int | None = None,       # decisions at once; None for what the Overseer likes (32, unless it says)
-           track: Track = quiet,           # shows progress, by decisions
+           track: Track = quiet,           # shows progress: decisions judged, of all
            before: dict[int, Answer] | None = None,              # verdicts that are known already, by number
            note: Callable[[int, Answer], None] | None = None,    # called with each new one
           ) -> list[Row]:
     "Let an Overseer decide. Raises ValueError, in one line, for what is no verdict."
     known, size = dict(before or {}), batch or getattr(overseer, "batch", 32)
     left = [k for k in range(len(items)) if k not in known]
-    parts = [left[k:k + size] for k in range(0, len(left), size)]
-    for part in track(parts, description=name):
+    for n, _ in enumerate(track(left, description=name)):
+        if n % size: continue
+        part = left[n:n + size]
         for k, v in zip(part, answers(overseer, name, [items[k].observation for k in part], part[0])):
             known[k] = v
             if note: note(k, v)

@@ -32,7 +32,7 @@ class Knobs(NamedTuple):
     wrong: float = .20      # share of the class
     correct: float = .50    # share of the class
     neutral: float = .15    # share of the class
-    gray: float = .15       # of all proposals, while a soft policy is in force
+    gray: float = .15       # of all proposals, while a soft rule is in force
     stale: float = .26      # of all proposals, after a drift
     named: float = .5       # runbook proposals that name the parameter
 
