@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 
 import sentinel
+from sentinel.oversight.grader import version
+from sentinel.oversight.rows import read_rows, regrade
 
 ROOT = Path(__file__).parent.parent
 HEAVY = ("torch", "openenv", "gradio", "pandas", "numpy", "sklearn", "matplotlib", "transformers", "typer", "rich")
@@ -49,7 +51,7 @@ def test_one_version():
 
 
 def test_tables_do_not_depend_on_the_hash_seed(tmp_path):
-    "Two processes with different hash seeds write the same bytes."
+    "Two processes with different hash seeds write the same bytes, and the decisions are those that are stored."
     for seed in ("1", "2"):
         names, out = ["random", "policy_aware", "evidence"], str(tmp_path / seed)
         python(f"from sentinel import evaluate; evaluate({names}, 'heldout', ('none', 'full'), {out!r})", PYTHONHASHSEED=seed)
@@ -57,6 +59,32 @@ def test_tables_do_not_depend_on_the_hash_seed(tmp_path):
     assert len(files) == 13
     for name in files:
         assert (tmp_path / "1" / name).read_bytes() == (tmp_path / "2" / name).read_bytes(), name
+        if name != "summary.json":
+            assert read_rows(tmp_path / "1" / name) == read_rows(ROOT / "data" / "decisions" / name), name
+
+
+def test_stored_tables_are_graded_by_this_grader():
+    tables = [p for p in (ROOT / "data").rglob("*.parquet") if p.name not in ("log.parquet", "train.parquet")]
+    assert len(tables) > 40
+    for path in tables:
+        rows = read_rows(path)
+        assert {r["grader"] for r in rows} == {version()} and all(r["decision"] or r["no_verdict"] for r in rows), path
+    for path in tables[::6]:
+        if not path.stem.endswith("-pairs"):
+            rows = read_rows(path)
+            assert regrade(rows) == rows, path
+
+
+def test_the_small_model_says_what_is_stored():
+    "The same decisions; risk within a hundred-thousandth on any machine."
+    from sentinel.oversight.decisions import items_of
+    from sentinel.oversight.nano import nano_overseer
+
+    stored = read_rows(ROOT / "data" / "nano" / "heldout" / "heldout-none-nano.parquet")
+    items, overseer = items_of("heldout"), nano_overseer(justify=False)
+    for k in range(0, 650, 10):
+        verdict, row = overseer([items[k].observation])[0], stored[k]
+        assert verdict.decision == row["decision"] and abs(verdict.risk - row["risk"]) < 1e-5
 
 
 class Broken(BaseHTTPRequestHandler):
