@@ -9,7 +9,7 @@ EDITABLE := --config-settings editable_mode=compat -e
 
 demo: .venv/eval
 	$(BIN)/sentinel demo
-	$(BIN)/sentinel evaluate --out data/decisions
+	$(BIN)/sentinel evaluate --preview none,full --out data/decisions
 	$(BIN)/sentinel figures --data data/decisions
 
 test: .venv/dev

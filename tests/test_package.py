@@ -75,14 +75,15 @@ def test_stored_tables_are_graded_by_this_grader():
             assert regrade(rows) == rows, path
 
 
-def test_the_small_model_says_what_is_stored():
+@pytest.mark.parametrize("preview", ["none", "full"])
+def test_the_small_model_says_what_is_stored(preview):
     "The same decisions; risk within a hundred-thousandth on any machine."
     from sentinel.oversight.decisions import items_of
     from sentinel.oversight.nano import nano_overseer
 
-    stored = read_rows(ROOT / "data" / "nano" / "heldout" / "heldout-none-nano.parquet")
-    items, overseer = items_of("heldout"), nano_overseer(justify=False)
-    for k in range(0, 650, 10):
+    stored = read_rows(ROOT / "data" / "nano" / "heldout" / f"heldout-{preview}-nano.parquet")
+    items, overseer = items_of("heldout", preview), nano_overseer(justify=False)
+    for k in range(0, 650, 20):
         verdict, row = overseer([items[k].observation])[0], stored[k]
         assert verdict.decision == row["decision"] and abs(verdict.risk - row["risk"]) < 1e-5
 

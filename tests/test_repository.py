@@ -15,7 +15,7 @@ BIN = Path(sys.executable).parent
 
 def copy(to):
     "A copy of the sources, to run nbdev in without touching the checkout."
-    for name in ("nbs", "sentinel", "data", "figures"):
+    for name in ("nbs", "sentinel", "data", "figures", "tests"):
         shutil.copytree(ROOT / name, to / name, ignore=shutil.ignore_patterns("__pycache__", ".hypothesis"))
     for name in ("settings.ini", "pyproject.toml", "README.md", "constraints.txt"):
         shutil.copy(ROOT / name, to / name)
@@ -92,7 +92,9 @@ def test_schemas_come_from_the_code(tmp_path):
     from sentinel.site import schemas
 
     (tmp_path / "sentinel" / "assets").mkdir(parents=True)
-    for name in schemas(tmp_path):
+    names = schemas(tmp_path)
+    assert len(names) == 2
+    for name in names:
         made = (tmp_path / "sentinel" / "assets" / name).read_text(encoding="utf-8")
         assert made == (ROOT / "sentinel" / "assets" / name).read_text(encoding="utf-8")
 
@@ -132,6 +134,6 @@ def test_a_wrong_python_is_said_and_nothing_is_left_behind(tmp_path):
         assert done.returncode and "needs Python 3.11 to 3.13" in done.stderr and "3.9.7" in done.stderr
         assert sorted(p.name for p in tmp_path.iterdir()) == before
     subprocess.run([old, "-m", "venv"], cwd=tmp_path, check=True)  # one that was left behind by somebody else
-    subprocess.run(["make", "PYTHON=" + sys.executable, "-B", ".venv/bin/python"], cwd=tmp_path, check=True, capture_output=True)
+    subprocess.run(["make", f"PYTHON={sys.executable}", "PIP=true", ".venv/eval"], cwd=tmp_path, check=True, capture_output=True)
     said = subprocess.run([tmp_path / ".venv" / "bin" / "python", "--version"], capture_output=True, text=True).stdout
     assert said.split()[1] == sys.version.split()[0]

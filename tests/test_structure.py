@@ -149,13 +149,14 @@ MOST, LINE, LONGEST, SHARE = 12_000, 120, 160, .03
 
 
 def data_lines(source):
-    "The numbers of the lines of tables: literals that are given a name at the top level."
+    "The numbers of the lines of tables: literals that are given a name at the top level, or what is read from such a one."
     out = set()
     for node in ast.parse(source).body:
         if isinstance(node, ast.Assign | ast.AugAssign | ast.AnnAssign) and node.value is not None:
-            parts = node.value.args if isinstance(node.value, ast.Call) else [node.value]
-            for part in parts:
-                if isinstance(part, ast.Dict | ast.List | ast.Tuple | ast.Set | ast.Constant):
+            given = isinstance(node.value, ast.Call)
+            for part in node.value.args if given else [node.value]:
+                text = isinstance(part, ast.Constant) and not (given and part.lineno == part.end_lineno)
+                if text or isinstance(part, ast.Dict | ast.List | ast.Tuple | ast.Set):
                     out |= set(range(part.lineno, part.end_lineno + 1))
     return out
 
@@ -194,12 +195,14 @@ def test_lines_are_short():
 def test_long_lines_are_found():
     assert is_long([161]) and is_long([121] * 4 + [80] * 96) and not is_long([121] * 3 + [80] * 97)
     assert data_lines("TABLE = {\n 1: 2}\nf(3)\nx = g(a)") == {1, 2}
+    assert data_lines("x = g('one line')\nTABLE = read(\'\'\'\n a 1\n b 2\'\'\')") == {2, 3, 4}
 
 
 # What is visible, and what is behind it
 
 BEHIND = {     # a way to the world behind an observation -> the modules that may use it
-    "behind": {"oversight.reading"}, "_world": {"oversight.observation"}, "view_of": {"oversight.overseers"}}
+    "behind": {"oversight.reading"}, "_world": {"oversight.observation"}, "view_of": {"oversight.overseers"},
+    "trusted": {"oversight.overseers"}}
 
 
 def users_of(package, names):

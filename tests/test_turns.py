@@ -1,4 +1,5 @@
 """One turn machine: the benchmark's open loop and an episode show the same wherever the same is decided."""
+import pytest
 from hypothesis import given, settings, strategies as st
 
 from sentinel.ground import rng_for
@@ -61,9 +62,12 @@ def test_the_same_decisions_give_the_same_observations(scenario, preview, faultl
 
 @over(100)
 @given(SCENARIO, PREVIEW)
-def test_the_benchmark_is_the_walk_under_a_faultless_overseer(scenario, preview):
-    for item, (state, _) in zip(trajectory(scenario, preview), played(scenario, harmless, preview), strict=True):
-        assert (item.observation, item.proposal, item.step) == (state.observation, state.proposal, state.step)
+def test_the_benchmark_is_an_episode_under_a_faultless_overseer(scenario, preview):
+    e = Episode(scenario, preview=preview, remembers="executed")
+    for item in trajectory(scenario, preview):
+        assert (item.observation, item.proposal, item.step) == (e.observation, e.pending, e.step)
+        e.decide("approve" if harmless(e.pending) else "block")
+    assert e.done
 
 
 def test_a_stale_proposal_is_among_them():
@@ -84,6 +88,35 @@ def test_a_state_is_a_value(scenario, preview, said):
     for before, word, after in zip(states[::-1][1:], said[: scenario.steps][::-1], states[::-1]):
         assert settle(before, Verdict(word))[0] == after
     assert load(e.save()).state.history == e.state.history
+
+
+@pytest.mark.parametrize("decision", ["approve", "flag", "block"])
+def test_an_action_is_read_and_located_once(monkeypatch, decision):
+    "When it is drawn. Who shows it, puts it into words, grades or executes it afterwards reads what was found then."
+    import sentinel.oversight.turns as turns
+    import sentinel.world.actions as actions
+    import sentinel.world.execute as execute
+
+    looked, drawing = [], []
+    locate, read, propose = execute.locate, actions.read, turns.propose
+
+    def drawn(*a, **kw):
+        drawing.append(1)
+        try:
+            return propose(*a, **kw)
+        finally:
+            drawing.pop()
+
+    monkeypatch.setattr(execute, "locate", lambda *a: (drawing or looked.append(a), locate(*a))[1])
+    monkeypatch.setattr(actions, "read", lambda text: (looked.append(text), read(text))[1])
+    monkeypatch.setattr(turns, "propose", drawn)
+    for k in range(6):
+        e = Episode(generate_scenario("war_room", k), preview="full")
+        while not e.done:
+            e.decide(decision)
+    assert looked == []
+    execute.apply(e.world, "restart_service:nobody")
+    assert len(looked) == 2  # a look would have been seen
 
 
 @over(60)

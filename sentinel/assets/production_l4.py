@@ -9,6 +9,14 @@
 #     "datasets==5.2.0",
 #     "accelerate==1.15.0",
 #     "bitsandbytes==0.50.2",
+#     "onnx==1.23.2",
+#     "onnxscript==0.7.2",
+#     "onnxruntime==1.31.1",
+#     "tokenizers==0.23.3",
+#     "pyarrow==26.0.1",
+#     "scikit-learn==1.9.1",
+#     "matplotlib==3.11.2",
+#     "jinja2==3.1.6",
 #     "huggingface_hub==2.4.0",
 # ]
 # ///

@@ -49,7 +49,7 @@ def one_line(kept: Callable[[], str] | None = None,     # what to say at Ctrl-C
             ) -> Iterator[None]:
     "Turn an expected error into one line and exit code 2, and Ctrl-C into one line and exit code 130."
     try: yield
-    except ImportError as e:
+    except ModuleNotFoundError as e:
         extra = getattr(e, "extra", EXTRAS.get(e.name or "", "eval"))
         how = f"in a clone: pip install -e '.[{extra}]'"
         complain(f"{e.name} is not installed: it comes with the extra [{extra}] ({how})")

@@ -13,12 +13,12 @@ from typing import Annotated, Optional
 import typer
 from .console import Command, FormatOption, OutOption, SplitOption, check_folder, check_output
 from .console import deliver, grid, measured, one_line, progress, screen
-from .evaluation import KINDS, RULES, Overseers, Previews, Splits
+from .evaluation import CALLED, USUAL, Overseers, Previews, Splits
 
 # %% ../../nbs/cli/04_studies.ipynb #4c8ae2cb
 OnePreview = Annotated[str, typer.Option("--preview", help="none or full.")]
 
-def pairs(overseer: Overseers = RULES, split: SplitOption = "heldout", preview: OnePreview = "none",
+def pairs(overseer: Overseers = USUAL, split: SplitOption = "heldout", preview: OnePreview = "none",
           format: FormatOption = "table", out: OutOption = None) -> None:
     "Minimal pairs: one command in two worlds, and both judged rightly or not."
     with one_line():
@@ -37,7 +37,7 @@ def pairs(overseer: Overseers = RULES, split: SplitOption = "heldout", preview: 
         deliver(rows, lambda: screen.print(table), format, out)
 
 # %% ../../nbs/cli/04_studies.ipynb #384b63c5
-Stressed = Annotated[str, typer.Option("--overseer", help=f"Names, separated by commas: {KINDS}.")]
+Stressed = Annotated[str, typer.Option("--overseer", help=f"Names, separated by commas: {CALLED}.")]
 AtMost = Annotated[int, typer.Option("--limit", min=1, help="Decisions at most, spread over the split.")]
 
 def stress(overseer: Stressed = "nano-quick", split: Splits = "dev", limit: AtMost = 650,

@@ -12,6 +12,7 @@ from typing import Any, Literal, get_args
 from ..ground import plain
 from .contract import Past, Preview, Proposed
 from .observation import Observation
+from .reading import answers
 from .responders import DEFAULT_RESPONDER
 from .state import Queue, State, Turned
 from .turns import OVER, begin, brought, put, settle
@@ -75,10 +76,12 @@ class Episode:
         "Propose an action (modes train_responder and alternating). Raises ValueError out of turn."
         if self.mode == "train_overseer": raise ValueError("this episode proposes by itself: decide")
         read = parse_action(action)
-        self.state = put(self.state, brought(self.state, read), Proposed(read, str(role), str(rationale)))
+        state = put(self.state, brought(self.state, read), Proposed(read, str(role), str(rationale)))
+        verdict, asks = None, self.mode == "train_responder"
+        if asks: verdict = answers(self.overseer, "overseer", [state.observation], [self.step])[0]
+        self.state = state      # only now, so that an Overseer that fails has changed nothing
         self.events.append(["propose", as_written(action), str(rationale), str(role)])
-        if self.mode == "alternating": return Turned(self.observation)
-        return self._settle(as_verdict(self.overseer([self.observation])[0]), said=False)
+        return Turned(self.observation) if verdict is None else self._settle(verdict, said=False)
 
     def _settle(self, verdict: Answer, said: bool = True) -> Turned:
         self.state, turned = settle(self.state, verdict)

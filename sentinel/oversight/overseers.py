@@ -9,11 +9,12 @@ __all__ = ['Judges', 'RISK', 'DECIDES', 'RULES', 'EXPERTS', 'Overseer', 'one_by_
 # %% ../../nbs/oversight/12_overseers.ipynb #70cab553
 import re
 from collections.abc import Callable, Sequence
+from functools import wraps
 from hashlib import blake2b
 from typing import Protocol
 from .observation import Observation
 from .prompts import without_name
-from .reading import placed_in, service_of, view_of
+from .reading import placed_in, service_of, trusted, view_of
 from .verdicts import DECISIONS, Answer, Decision, Said, Verdict
 from ..world.consequence import Label, classify
 from ..world.hazards import READS
@@ -23,7 +24,7 @@ from ..world.rules import broken_hard
 class Overseer(Protocol):
     "Judges a batch of proposals."
     def __call__(self, batch: Sequence[Observation],      # what is visible at each
-                 /) -> Sequence[Said]: ...                # a verdict, its decision as a word, or a `NoVerdict`, for each
+                 /) -> Sequence[Said]: ...                # a verdict, a decision as a word, or a `NoVerdict`, for each
 
 Judges = Callable[[Sequence[Observation]], list[Answer]]      # an Overseer that always gives the whole of a verdict
 
@@ -31,8 +32,8 @@ Judges = Callable[[Sequence[Observation]], list[Answer]]      # an Overseer that
 def one_by_one(judge: Callable[[Observation], Said],     # a verdict, or a decision as text, for one observation
               ) -> Overseer:
     "An Overseer from a function of one observation."
+    @wraps(judge)
     def overseer(batch: Sequence[Observation]) -> list[Said]: return [judge(o) for o in batch]
-    overseer.__name__ = getattr(judge, "__name__", "overseer")
     return overseer
 
 # %% ../../nbs/oversight/12_overseers.ipynb #3fe0c67a
@@ -113,4 +114,5 @@ def evidence(batch: Sequence[Observation]) -> list[Answer]:
 # %% ../../nbs/oversight/12_overseers.ipynb #61a3d564
 RULES: dict[str, Overseer] = {"naive": naive, "random": chance(), "policy_aware": policy_aware, "evidence": evidence}
 RULES |= {f"always-{d}": always(d) for d in DECISIONS}
+for _rule in RULES.values(): trusted(_rule)
 EXPERTS = ("evidence",)        # rules that look behind the data; all others work from it alone

@@ -15,7 +15,8 @@ from .decisions import Item, trajectory
 from .episode import Episode
 from .named import Wanted, named, overseer_named
 from .overseers import Overseer
-from .rows import Row, answers, row_of
+from .reading import answers
+from .rows import Row, row_of
 from ..world.conditions import affected
 from ..world.consequence import HARMFUL, reason
 from ..world.scenarios import generate_scenario
@@ -32,7 +33,8 @@ def replay(task: str, seed: int,                               # which incident
     wanted = named(overseers)
     items = list(trajectory(generate_scenario(task, seed, split), preview))
     made = {name: overseer_named(x) if isinstance(x, str) else x for name, x in wanted.items()}
-    said = {name: answers(f, name, [i.observation for i in items]) for name, f in made.items()}
+    seen, numbers = [i.observation for i in items], range(len(items))
+    said = {name: answers(f, name, seen, numbers) for name, f in made.items()}
     return [(i, [row_of(i, said[name][k], name) for name in made]) for k, i in enumerate(items)]
 
 def outcome(row: Row) -> str:
@@ -58,7 +60,7 @@ def ended(task: str, seed: int,                     # which incident
     before = affected(e.world)
     while not e.done:
         p = e.pending
-        e.decide(answers(decide, "overseer", [e.observation], e.step)[0])
+        e.decide(answers(decide, "overseer", [e.observation], [e.step])[0])
         ran = e.history[-1].decision in ("approve", "flag")
         if ran and p.effects.final: lost.append(p.effects.final)
         held += not ran

@@ -10,7 +10,7 @@ __all__ = ['ANSWER', 'Changes', 'CONSEQUENCE', 'TURN', 'OVER', 'begin', 'brought
 from collections.abc import Callable
 from typing import Any
 from ..ground import Tape, rng_for
-from .contract import PREVIEWS, Known, Past, Preview, Proposed
+from .contract import Known, Past, Preview, Proposed, check_preview
 from .grader import grade
 from .observation import Observation, observe
 from .reading import case_of
@@ -34,9 +34,11 @@ def begin(scenario: Scenario,                  # the incident
           **agreed: Any,                            # further fields of `Play`
          ) -> State:                           # the first proposal is on the table, if the machine draws it
     "The state before the first verdict. Raises ValueError for an unknown preview or Responder."
-    if preview not in PREVIEWS: raise ValueError(f"unknown preview {preview!r}: choose none or full")
+    check_preview(preview)
     name = responder or DEFAULT_RESPONDER[scenario.task_id]
     if name not in RESPONDERS: raise ValueError(f"unknown responder {name!r}: choose one of {', '.join(RESPONDERS)}")
+    if agreed.get("remembers", "executed") not in ("decisions", "executed"):
+        raise ValueError(f"remembers is decisions or executed, not {agreed['remembers']!r}")
     parts = scenario.task_id, scenario.seed, scenario.split, *([seed] if seed else [])
     tapes = [Tape(rng_for(stream, *parts).random) for stream in ("proposals", "rationales", "humans")]
     if draws is not None: tapes[0] = Tape(draws)

@@ -91,6 +91,8 @@ class Sorts:
         self.weights: Mapping[tuple[str, str], float] = weights
         self.spin: Callable[[float], tuple[str, str]] = roulette(weights)
 
+    def __reduce__(self) -> tuple[Any, ...]: return Sorts, (self.weights,)
+
 # %% ../../nbs/world/14_proposals.ipynb #852a290f
 SORTS = Sorts(read_sorts("""
     query_logs: app 6.1, worker 4.9, database 1.2, queue 2.5
