@@ -88,13 +88,13 @@ def check(names: Names = None, n: Number = None, split: Where = "dev", format: F
           out: OutOption = None) -> None:
     "Measure the claims about the world. Exit code 1 if a bar is missed."
     from importlib import import_module
-    from sentinel.world.splits import SIZES
+    from sentinel.world.splits import check_split
     with one_line():
         check_output(format, out)
         chosen, rows = list(names or DEFAULT), []
         for name in chosen:
             if name not in CHECKS: raise ValueError(f"unknown check {name!r}: choose from {', '.join(CHECKS)}")
-        if split not in SIZES: raise ValueError(f"unknown split {split!r}: choose from {', '.join(SIZES)}")
+        check_split(split)
         if {"shortcuts", "table"} & set(chosen): import sklearn  # noqa: F401 (complain before the work, not after it)
         with progress() as bar:
             for name in chosen:

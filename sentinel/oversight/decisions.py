@@ -14,7 +14,7 @@ from .observation import Observation
 from .walks import walk
 from ..world.proposals import Knobs, Proposal
 from ..world.scenarios import Scenario
-from ..world.splits import SIZES, scenarios_of
+from ..world.splits import check_split, scenarios_of
 
 # %% ../../nbs/oversight/13_decisions.ipynb #453c9b8c
 class Item(NamedTuple):
@@ -52,10 +52,8 @@ def items_of(split: str,                          # dev, heldout, heldout_1k or 
              limit: int | None = None,            # how many at most, spread evenly; None for all
             ) -> list[Item]:                      # in order
     "The decisions of a finite split. Raises ValueError for an unknown split or a tier that it does not have."
-    scenarios = list(scenarios_of(split))
-    wanted = set(tasks or SIZES[split])
-    if odd := sorted(wanted - set(SIZES[split])):
-        raise ValueError(f"{split} has no tier {odd[0]!r}: choose among {', '.join(SIZES[split])}")
-    scenarios = [s for s in scenarios if s.task_id in wanted]
+    wanted = set(tasks or ())
+    check_split(split, sorted(wanted))
+    scenarios = [s for s in scenarios_of(split) if not wanted or s.task_id in wanted]
     every = track(scenarios, description=f"{split}, preview {preview}")
     return spread([i for s in every for i in trajectory(s, preview)], limit)

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from ..ground import Journal, Track, digest, quiet, write_whole
-from .contract import PREVIEWS, Preview
+from .contract import Preview, check_preview
 from .decisions import Item, items_of, spread
 from .grader import version
 from .metrics import RATIOS, bounds, chance_f1, interval, risks
@@ -22,7 +22,7 @@ from .pairs import pair_accuracy, pair_items
 from .rows import Row, run_of, write_rows
 from .tables import Summary, markdown, text
 from .verdicts import Answer, as_verdict
-from ..world.splits import SIZES
+from ..world.splits import SIZES, check_split
 
 # %% ../../nbs/oversight/23_evaluation.ipynb #e6ecf4ba
 TRANSPORT = ("timeout", "HTTP status")     # failures of the way to the Overseer, not of the Overseer
@@ -70,11 +70,8 @@ def check_run(overseers: Wanted,                     # whom to evaluate
               limit: int | None = None,              # decisions at most
              ) -> dict[str, str | Overseer]:         # Overseers by name
     "Complain about arguments before any work. Raises ValueError in one line."
-    if split not in SIZES: raise ValueError(f"unknown split {split!r}: choose one of {', '.join(SIZES)}")
-    for p in listed(previews) or [""]:
-        if p not in PREVIEWS: raise ValueError(f"unknown preview {p!r}: choose none or full")
-    for t in listed(tasks or ()):
-        if t not in SIZES[split]: raise ValueError(f"{split} has no tier {t!r}: choose among {', '.join(SIZES[split])}")
+    check_split(split, listed(tasks or ()))
+    for p in listed(previews) or [""]: check_preview(p)
     if limit is not None and limit < 1: raise ValueError(f"limit is at least 1, not {limit}")
     wanted, files = named(overseers), {}
     for name in wanted:
