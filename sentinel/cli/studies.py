@@ -50,10 +50,11 @@ def stress(overseer: Stressed = "nano-quick", split: Splits = "dev", limit: AtMo
         from sentinel.oversight.tables import short
         with progress() as bar: rows = measure(listed(overseer), split, limit, bar.track)
         percent = lambda x: f"{x:.0%}"
-        shown = [[r["overseer"], r["change"], str(r["n"]), percent(r["coverage"]), short(r["f1"]), percent(r["turned"]),
+        shown = [[r["overseer"], r["change"], percent(r["coverage"]), short(r["f1"]), percent(r["turned"]),
                   short(r["pairs"])] for r in rows]
-        head = ("overseer", "change", "n", "coverage", "F1", "turned", "pairs")
-        deliver(rows, lambda: screen.print(grid(f"stress, {split}", head, shown, 5)), format, out)
+        head = ("overseer", "change", "coverage", "F1", "turned", "pairs")
+        title = f"stress, {split}: {rows[0]['n']} decisions"
+        deliver(rows, lambda: screen.print(grid(title, head, shown, 4)), format, out)
 
 # %% ../../nbs/cli/04_studies.ipynb #6ba4421d
 Fitted = Annotated[int, typer.Option("--n", min=50, help="Train scenarios to fit on.")]
