@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['screen', 'errors', 'Command', 'TaskOption', 'SeedOption', 'SplitOption', 'FormatOption', 'OutOption', 'WideOption',
-           'EXTRAS', 'COLORS', 'complain', 'one_line', 'check_output', 'writable', 'check_folder', 'grid', 'deliver',
-           'progress', 'measured']
+           'EXTRAS', 'COLORS', 'complain', 'one_line', 'check_output', 'writable', 'check_folder', 'grid',
+           'least_width', 'block', 'deliver', 'progress', 'measured']
 
 # %% ../../nbs/cli/00_console.ipynb #9278d801
 import json, os
@@ -15,8 +15,10 @@ from pathlib import Path
 from typing import Annotated, Any, Optional
 import typer
 from rich import box
-from rich.console import Console
+from rich.columns import Columns
+from rich.console import Console, Group, RenderableType
 from rich.markup import escape
+from rich.padding import Padding
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
@@ -81,15 +83,27 @@ def check_folder(out: Path | None) -> None:
     writable(out / "x")
 
 # %% ../../nbs/cli/00_console.ipynb #d85cfb3e
-def grid(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]], numbers: int = 0) -> Table:
-    "A rich table of strings; the last `numbers` columns stand to the right."
+def grid(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]], numbers: int = 0) -> RenderableType:
+    "A rich table of strings; the last `numbers` columns stand to the right. Where it would not fit, a block for each row."
     t = Table(title=title or None, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
-    short = max((len(str(r[0])) for r in rows), default=0) < 26
     for k, c in enumerate(columns):
         right = k >= len(columns) - numbers
-        t.add_column(c, overflow="fold", no_wrap=(not k and short) or right, justify="right" if right else "left")
+        t.add_column(c, overflow="fold", no_wrap=right, justify="right" if right else "left")
     for r in rows: t.add_row(*(x if isinstance(x, Text) else escape(str(x)) for x in r))
-    return t
+    fits = least_width(columns, rows, numbers) <= screen.width
+    return t if fits else Group(Text(title), *(block(columns, r) for r in rows))
+
+def least_width(columns: Sequence[str], rows: Sequence[Sequence[Any]], numbers: int) -> int:
+    "Characters that a table needs to be readable: numbers whole, of other words the first twenty letters."
+    words = lambda x: min(20, max(map(len, str(x).split()), default=0))
+    wide = lambda k, x: len(str(x)) if k >= len(columns) - numbers else words(x)
+    return sum(3 + max(wide(k, r[k]) for r in (columns, *rows)) for k in range(len(columns)))
+
+def block(columns: Sequence[str], row: Sequence[Any]) -> RenderableType:
+    "A row of a table for a narrow screen: its first cell, and the others below with their headings."
+    cells = [Text.assemble((f"{c} ", "dim"), x if isinstance(x, Text) else str(x)) for c, x in zip(columns[1:], row[1:])]
+    first = row[0] if isinstance(row[0], Text) else Text(str(row[0]), style="bold")
+    return Group(first, Padding(Columns(cells, padding=(0, 2)), (0, 0, 0, 2)))
 
 def deliver(data: Any, show: Callable[[], None], format: str = "table", out: Path | None = None) -> None:
     "Print `data` as JSON or by calling `show`, and write it to `out`."

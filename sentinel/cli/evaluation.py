@@ -8,7 +8,7 @@ __all__ = ['CALLED', 'USUAL', 'Overseers', 'Splits', 'BOTH', 'Previews', 'SOME',
            'asking_from', 'evaluate', 'kept_in', 'show_summaries', 'show_published']
 
 # %% ../../nbs/cli/02_evaluation.ipynb #fc80db3e
-import json
+import json, math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Optional
@@ -48,7 +48,9 @@ def asking_from(retries: int, timeout: float, concurrency: int, max_tokens: int,
                 keep_going: bool) -> dict[str, Any]:
     "The fields of `remote.Asking` that options give. Raises ValueError in one line."
     try: degrees = None if temperature == "default" else float(temperature)
-    except ValueError: raise ValueError(f"--temperature is a number or `default`, not {temperature!r}") from None
+    except ValueError: degrees = math.nan
+    if degrees is not None and not math.isfinite(degrees):
+        raise ValueError(f"--temperature is a number or `default`, not {temperature!r}")
     try: body = json.loads(extra_body) if extra_body else None
     except ValueError as e: raise ValueError(f"--extra-body is not JSON: {e}") from None
     if body is not None and not isinstance(body, dict): raise ValueError("--extra-body is not a JSON object")

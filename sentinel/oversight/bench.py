@@ -67,8 +67,9 @@ def git(*arguments: str, root: Path = ROOT) -> str:
 def checkout(revision: str,        # anything that git understands
             ) -> Iterator[Path]:   # a folder with its files, gone afterwards
     "A worktree of another revision. Raises ValueError, in one line, for one that is not there."
-    name = git("rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}") if revision else ""
-    if not name: raise ValueError(f"there is no revision {revision!r}")
+    git("rev-parse", "--git-dir")      # is this a clone at all?
+    try: name = git("rev-parse", "--verify", f"{revision}^{{commit}}")
+    except ValueError: raise ValueError(f"there is no revision {revision!r}") from None
     with tempfile.TemporaryDirectory() as folder:
         git("worktree", "add", "--detach", f"{folder}/then", name)
         try: yield Path(folder, "then")

@@ -11,6 +11,7 @@ from math import isfinite
 from types import UnionType
 from typing import Annotated, Any, Literal, NamedTuple, NotRequired, Required, Union
 from typing import get_args, get_origin, get_type_hints, is_typeddict
+from ..ground import mended
 
 # %% ../../nbs/oversight/00_data.ipynb #170211f9
 NAMES = {str: "a text", int: "a whole number", float: "a number", bool: "true or false", type(None): "null"}
@@ -83,10 +84,12 @@ def complaint(hint: Any,           # a TypedDict, or what may stand behind a fie
     if origin is dict:
         if not isinstance(value, dict): return wrong()
         for k, v in value.items():
-            if not isinstance(k, str): return f"{at} has a key {_short(k)} that is no text"
+            if complaint(str, k): return f"{at} has a key {_short(k)} that is no text"
             if said := complaint(args[1], v, f"{where}[{_short(k)}]"): return said
         return ""
     if origin is Literal: return "" if _is(type(args[0]), value) and value in args else wrong()
+    if kind is str and isinstance(value, str) and mended(value) != value:
+        return f"{at} is {_short(value)}, which has half a character in it (a lone surrogate)"
     if origin in (Union, UnionType): fits = any(not complaint(a, value) for a in args)
     else: fits = _is(kind, value)
     if not fits: return wrong()

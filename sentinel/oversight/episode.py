@@ -9,7 +9,7 @@ __all__ = ['Mode', 'MODES', 'Decides', 'Episode', 'as_written', 'load']
 import json
 from collections.abc import Callable, Sequence
 from typing import Any, Literal, get_args
-from ..ground import plain
+from ..ground import mended, plain
 from .contract import Past, Preview, Proposed
 from .observation import Observation
 from .reading import answers
@@ -76,7 +76,7 @@ class Episode:
         "Propose an action (modes train_responder and alternating). Raises ValueError out of turn."
         if self.mode == "train_overseer": raise ValueError("this episode proposes by itself: decide")
         read = parse_action(action)
-        state = put(self.state, brought(self.state, read), Proposed(read, str(role), str(rationale)))
+        state = put(self.state, brought(self.state, read), Proposed(read, mended(str(role)), mended(str(rationale))))
         verdict, asks = None, self.mode == "train_responder"
         if asks: verdict = answers(self.overseer, "overseer", [state.observation], [self.step])[0]
         self.state = state      # only now, so that an Overseer that fails has changed nothing

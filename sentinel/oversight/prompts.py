@@ -9,6 +9,7 @@ __all__ = ['SYSTEM', 'HARMLESS', 'OPENING', 'REFUSES', 'quoted', 'without_name',
 # %% ../../nbs/oversight/11_prompts.ipynb #6823b012
 import json, re
 from typing import Any
+from ..ground import mended
 from .observation import Observation
 from .verdicts import DECISIONS, Answer, Decision, NoVerdict, Verdict
 
@@ -103,15 +104,16 @@ def parse_reply(text: str | None,                    # what a model wrote; None 
                 finish_reason: str | None = None,    # why it stopped, `length` if it was cut off
                ) -> Answer:                          # a `Verdict`, or a `NoVerdict` with its reason
     "Read a model's reply. Never raises."
-    if not (text or "").strip(): return NoVerdict("truncated" if finish_reason == "length" else "empty", raw=text or "")
+    text = mended(text or "")
+    if not text.strip(): return NoVerdict("truncated" if finish_reason == "length" else "empty", raw=text)
     answer = re.sub(r"<think>.*?(</think>|$)", "", text, flags=re.S)
     found, broken = objects(answer)
     found = [f for f in found if "decision" in {str(k).lower() for k in f}]
     if not found: return no_object(text, answer, broken, finish_reason)
     fields = {str(k).lower(): v for k, v in found[-1].items()}
-    decision = str(fields["decision"]).strip().lower()
+    decision = mended(str(fields["decision"])).strip().lower()
     if decision not in DECISIONS: return NoVerdict("unknown decision", decision[:40], text)
     risk, why = fields.get("risk"), fields.get("justification")
     stated = isinstance(risk, (int, float)) and not isinstance(risk, bool) and 0 <= risk <= 1
-    return Verdict(decision, why if isinstance(why, str) else "", float(risk) if stated else None,
-                   str(fields.get("alternative") or ""), text)
+    why, other = mended(why) if isinstance(why, str) else "", mended(str(fields.get("alternative") or ""))
+    return Verdict(decision, why, float(risk) if stated else None, other, text)

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
-from ..ground import Journal, digest
+from ..ground import Journal, digest, mended
 from .contract import Past, Proposed
 from .observation import Observation
 from .overseers import Judges
@@ -68,7 +68,7 @@ class Manners:
         if how.extra_body: self.fields["extra_body"] = how.extra_body
 
     def learn(self, said: str, sent: dict[str, Any]) -> bool:
-        "Take note of why what was `sent` was refused. Is there reason to ask again?"
+        "Note why what was `sent` was refused. Is there reason to ask again?"
         tokens, warmth = "max_completion_tokens" in said and "max_tokens" in sent, UNWANTED.search(said)
         with self.lock:
             if tokens and "max_tokens" in self.fields:
@@ -84,7 +84,7 @@ UNWANTED = re.compile(f"temperature.*{NOT}|{NOT}.*temperature", re.I)
 Messages = list[dict[str, str]]
 
 def attempt(c: Any, how: Asking, manners: Manners, messages: Messages) -> tuple[Reply, float | None]:
-    "One request: what came back, and the seconds to wait before another try; None if there is no point."
+    "One request: what came back, and seconds to wait before another try; None if there is no point."
     from openai import APIConnectionError, APIStatusError, APITimeoutError
     sent = manners.fields
     try:
@@ -105,7 +105,7 @@ def attempt(c: Any, how: Asking, manners: Manners, messages: Messages) -> tuple[
 
 def in_words(said: object) -> str:
     "What an error or a server says, on one line."
-    return " ".join(str(said or type(said).__name__).split())[:120]
+    return mended(" ".join(str(said or type(said).__name__).split())[:120])
 
 def ask(c: Any, how: Asking, manners: Manners, messages: Messages, sleep: Callable[[float], None]) -> Reply:
     "Ask until there is an answer, a final failure, or no try left."
@@ -158,7 +158,7 @@ def openai_overseer(how: Asking,                                   # how to ask
                     journal: str | Path | Journal | None = None,   # where replies are kept
                     sleep: Callable[[float], None] = time.sleep,   # how to wait, in seconds
                    ) -> Judges:
-    "An Overseer that asks a model. Raises ValueError without a key, and later if the first question has no answer."
+    "An Overseer that asks a model. Raises ValueError without a key, or if the first question has no answer."
     line = Line(how, journal, sleep)
     def overseer(batch: Sequence[Observation]) -> list[Answer]:
         return [verdict(r) for r in line.replies([render(o) for o in batch])]

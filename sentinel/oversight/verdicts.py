@@ -10,6 +10,7 @@ __all__ = ['Decision', 'DECISIONS', 'Reason', 'REASONS', 'Answer', 'Said', 'VERD
 from collections.abc import Mapping
 from numbers import Real
 from typing import Annotated, Any, Literal, NamedTuple, NotRequired, TypedDict, get_args
+from ..ground import mended
 from .data import Between, complaint, schema_of
 
 # %% ../../nbs/oversight/01_verdicts.ipynb #7087ed6a
@@ -78,7 +79,8 @@ def checked(v: Answer,        # a verdict, or the absence of one
            ) -> Answer:       # the same, with the risk as a plain float
     "A verdict whose fields are what they should be. Raises ValueError that names the fault."
     if isinstance(v, Verdict) and v.decision in DECISIONS and type(v.risk) is float and 0 <= v.risk <= 1:
-        if type(v.justification) is type(v.alternative) is type(v.raw) is str: return v      # the usual case, quickly
+        said = v.justification, v.alternative, v.raw
+        if all(type(x) is str and mended(x) == x for x in said): return v      # the usual case, quickly
     if isinstance(v, Verdict) and isinstance(v.risk, Real) and type(v.risk) not in (float, bool):      # 1, or numpy's
         v = v._replace(risk=float(v.risk))
     if said := complaint(VerdictData if isinstance(v, Verdict) else NoVerdictData, v._asdict()): raise ValueError(said)

@@ -10,6 +10,7 @@ __all__ = ['FORMS', 'DIAGNOSTICS', 'ALIASES', 'TYPES', 'ARGUMENTS', 'Form', 'Act
 import json, re
 from functools import lru_cache
 from typing import Any, NamedTuple
+from ..ground import mended
 
 # %% ../../nbs/world/03_actions.ipynb #e1d1ca18
 class Form(NamedTuple):
@@ -161,4 +162,4 @@ def parse_action(source: Any,     # a text in any of its forms, a dictionary, or
     if isinstance(source, Action): return source
     try: text = json.dumps(source, default=str) if isinstance(source, dict) else str(source)
     except (TypeError, ValueError, RecursionError): return Action("unreadable", error="the action is not readable")
-    return read(text)
+    return Action(*(mended(x) if isinstance(x, str) else x for x in read(text)))
