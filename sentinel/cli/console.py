@@ -84,7 +84,7 @@ def check_folder(out: Path | None) -> None:
 
 # %% ../../nbs/cli/00_console.ipynb #d85cfb3e
 def grid(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]], numbers: int = 0) -> RenderableType:
-    "A rich table of strings; the last `numbers` columns stand to the right. Where it would not fit, a block for each row."
+    "A table of strings, the last `numbers` columns to the right; a block for each row where it would not fit."
     t = Table(title=title or None, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
     for k, c in enumerate(columns):
         right = k >= len(columns) - numbers
@@ -101,8 +101,9 @@ def least_width(columns: Sequence[str], rows: Sequence[Sequence[Any]], numbers: 
 
 def block(columns: Sequence[str], row: Sequence[Any]) -> RenderableType:
     "A row of a table for a narrow screen: its first cell, and the others below with their headings."
-    cells = [Text.assemble((f"{c} ", "dim"), x if isinstance(x, Text) else str(x)) for c, x in zip(columns[1:], row[1:])]
-    first = row[0] if isinstance(row[0], Text) else Text(str(row[0]), style="bold")
+    first, *others = (x if isinstance(x, Text) else Text(str(x)) for x in row)
+    cells = [Text.assemble((f"{c} ", "dim"), x) for c, x in zip(columns[1:], others)]
+    first.stylize("bold")
     return Group(first, Padding(Columns(cells, padding=(0, 2)), (0, 0, 0, 2)))
 
 def deliver(data: Any, show: Callable[[], None], format: str = "table", out: Path | None = None) -> None:
