@@ -1,6 +1,7 @@
 """`make soak`: the slow cells of the notebooks, and what goes with them. Writes a receipt of what ran to data/soak.json.
 
-A notebook that has a slow cell is run whole, each in a process of its own, one after the other.
+A notebook that has a slow cell is run whole, each in a process of its own, one after the other. Named files alone are run
+if there are any (`python tests/soak.py nbs/oversight/30_bench.ipynb`), and take their place in the receipt.
 """
 import json
 import os
@@ -28,27 +29,29 @@ def git(*arguments):
 
 
 def soaked(path):
-    "Run one file with its slow cells: {passed, seconds, said}."
-    start = time.time()
+    "Run one file with its slow cells: {passed, seconds, said, revision, when}."
+    start, revision = time.time(), git("rev-parse", "--short=12", "HEAD") + ("+" if git("status", "--porcelain", "-uno") else "")
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", path]
     done = subprocess.run(command, cwd=ROOT, env={**os.environ, "NB_FLAGS": "slow"}, capture_output=True, text=True)
     if done.returncode:
         print(done.stdout[-3000:])
-    return {"passed": done.returncode == 0, "seconds": round(time.time() - start), "said": done.stdout.strip().splitlines()[-1]}
+    return {"passed": done.returncode == 0, "seconds": round(time.time() - start), "said": done.stdout.strip().splitlines()[-1],
+            "revision": revision, "when": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())}
 
 
 def main():
-    wanted, ran = sys.argv[1:] or [*slow_notebooks(), "tests/soak_job.py"], {}
-    for path in wanted:
+    every, wanted, receipt = [*slow_notebooks(), "tests/soak_job.py"], sys.argv[1:], ROOT / "data" / "soak.json"
+    if odd := [path for path in wanted if path not in every]:
+        sys.exit(f"soak: {odd[0]} has nothing slow: choose among {', '.join(every)}")
+    before = json.loads(receipt.read_text(encoding="utf-8"))["ran"] if wanted and receipt.exists() else {}
+    ran = {path: before[path] for path in every if path in before}
+    for path in wanted or every:
         print(path, "...", flush=True)
         ran[path] = soaked(path)
         print(f"  {ran[path]['said']}", flush=True)
-    receipt = {"revision": git("rev-parse", "--short=12", "HEAD") + ("+" if git("status", "--porcelain", "-uno") else ""),
-               "when": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-               "machine": {"system": platform.system(), "processor": platform.machine(), "cores": os.cpu_count()},
-               "versions": {"python": platform.python_version()} | {name: version(name) for name in LIBRARIES}, "ran": ran}
-    if not sys.argv[1:]:
-        (ROOT / "data" / "soak.json").write_text(json.dumps(receipt, indent=1) + "\n", encoding="utf-8")
+    told = {"machine": {"system": platform.system(), "processor": platform.machine(), "cores": os.cpu_count()},
+            "versions": {"python": platform.python_version()} | {name: version(name) for name in LIBRARIES}, "ran": ran}
+    receipt.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
     sys.exit(not all(r["passed"] for r in ran.values()))
 
 
