@@ -25,25 +25,31 @@ def homes(package):
 
 def imported(source, module, front):
     "Modules of the package that some source imports, at its top or inside a function, as absolute names."
-    parent, found = module.split(".")[:-1], set()
-    for node in ast.walk(ast.parse(source)):
+    parent, found, known, tree = module.split(".")[:-1], set(), set(), ast.parse(source)
+    for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             found |= {a.name for a in node.names}
+            known |= {a.asname or "sentinel" for a in node.names if a.name == "sentinel" or (a.name.startswith("sentinel.") and not a.asname)}
         if isinstance(node, ast.ImportFrom):
             base = parent[: len(parent) - node.level + 1] if node.level else []
             name = ".".join([*base, *(node.module or "").split(".")]).strip(".")
             found |= {name} | {f"{name}.{a.name}" for a in node.names}
-            if name == "sentinel":
-                found |= {front[a.name] for a in node.names if a.name in front}
+            if name == "sentinel":  # the front page, which loads what it is asked for
+                found |= {home for word, home in front.items() if {word, "*"} & {a.name for a in node.names}}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in known:
+            found.add(front.get(node.attr, f"sentinel.{node.attr}"))
     return {name for name in found if name.startswith("sentinel.")}
 
 
 def graph(package):
-    "{module: the modules it imports} of a package."
+    "{module: the modules it imports} of a package; a floor is a module, too."
     paths = {".".join(["sentinel", *p.relative_to(package).with_suffix("").parts]): p for p in package.rglob("*.py")}
-    paths = {name: p for name, p in paths.items() if p.name not in ("__init__.py", "_modidx.py") and "assets" not in p.parts}
-    front = homes(package)
-    return {name: imported(p.read_text(encoding="utf-8"), name, front) & set(paths) - {name} for name, p in paths.items()}
+    paths = {name: p for name, p in paths.items() if name.count(".") and p.name != "_modidx.py" and "assets" not in p.parts}
+    paths.pop("sentinel.__init__")
+    front, home = homes(package), lambda name: name.removesuffix(".__init__")
+    known = {home(name) for name in paths}
+    return {home(name): imported(p.read_text(encoding="utf-8"), name, front) & known - {home(name)} for name, p in paths.items()}
 
 
 def upward(imports):
@@ -72,6 +78,13 @@ def test_imports_go_down():
     ("world/services.py", "from sentinel import Episode", "sentinel.world.services -> sentinel.oversight.episode"),
     ("oversight/rows.py", "def f():\n    import sentinel.training.rft", "sentinel.oversight.rows -> sentinel.training.rft"),
     ("ground.py", "from .world import names", "sentinel.ground -> sentinel.world.names"),
+    ("world/services.py", "import sentinel as s\ns.evaluate", "sentinel.world.services -> sentinel.oversight.evaluation"),
+    ("world/services.py", "import sentinel\nsentinel.oversight.grader", "sentinel.world.services -> sentinel.oversight"),
+    ("world/services.py", "from sentinel import *", "sentinel.world.services -> sentinel.oversight.episode"),
+    ("world/services.py", "from sentinel import oversight", "sentinel.world.services -> sentinel.oversight"),
+    ("world/services.py", "from .. import oversight", "sentinel.world.services -> sentinel.oversight"),
+    ("world/services.py", "import sentinel.oversight as o", "sentinel.world.services -> sentinel.oversight"),
+    ("world/__init__.py", "from ..oversight.grader import WEIGHTS", "sentinel.world -> sentinel.oversight.grader"),
 ])
 def test_an_upward_import_is_found(tmp_path, module, line, found):
     shutil.copytree(PACKAGE, tmp_path / "sentinel", ignore=shutil.ignore_patterns("__pycache__", "assets"))

@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['CALLED', 'USUAL', 'Overseers', 'Splits', 'BOTH', 'Previews', 'SOME', 'KEPT', 'MORE', 'Tasks', 'Limit', 'Store',
-           'Engine', 'Retries', 'Timeout', 'Concurrency', 'Tokens', 'Temperature', 'Body', 'KeepGoing', 'COMMANDS',
-           'asking_from', 'evaluate', 'kept_in', 'show_summaries', 'show_published']
+           'Engine', 'Retries', 'Timeout', 'Concurrency', 'Tokens', 'Temperature', 'Body', 'KeepGoing', 'WHAT',
+           'COMMANDS', 'asking_from', 'evaluate', 'kept_in', 'show_summaries', 'show_published']
 
 # %% ../../nbs/cli/02_evaluation.ipynb #fc80db3e
 import json, math
@@ -29,8 +29,8 @@ Previews = Annotated[str, typer.Option("--preview", help=BOTH)]
 
 # %% ../../nbs/cli/02_evaluation.ipynb #57209fce
 SOME = "Decisions at most in each mode, spread over the split; pairs in proportion."
-KEPT = "Folder for tables (parquet), paid replies and summary.json. With it, a run that was stopped goes on: " \
-       "the same command again."
+KEPT = "Folder for tables (parquet), paid replies and summary.json. With it, a stopped run of a model goes on, with the " \
+       "same command; your own function does if it has a `fingerprint`."
 MORE = 'openai: further fields of the request as JSON, such as {"response_format": {"type": "json_object"}}.'
 Tasks = Annotated[str, typer.Option("--task", help="Tiers, separated by commas; all of the split's if empty.")]
 Limit = Annotated[Optional[int], typer.Option("--limit", help=SOME)]
@@ -80,13 +80,15 @@ def evaluate(overseer: Overseers = USUAL, split: Splits = "heldout", preview: Pr
         deliver(summaries, lambda: show_summaries(summaries, wide), format)
     if any(s["invalid"] for s in summaries): raise typer.Exit(1)
 
+WHAT = "verdicts of models and paid replies are, and those of a function with a `fingerprint`"
+
 def kept_in(out: Path | None) -> str:
     "What is kept of a run that was stopped, in words."
-    if out is None: return "nothing is kept; with --out FOLDER a run that is stopped can go on"
+    if out is None: return f"nothing is kept; with --out FOLDER {WHAT}"
     lines = lambda f: f.read_text(encoding="utf-8").splitlines()
     decided = sum(len(lines(f)) for f in out.glob(".*.jsonl"))
     paid = sum('"finish": ' in line for f in out.glob("*.jsonl") if f.name[0] != "." for line in lines(f))
-    if not decided + paid: return f"nothing is kept in {out}: models and paid replies are, and what has a fingerprint"
+    if not decided + paid: return f"nothing is kept in {out}: {WHAT}"
     return f"{decided} verdicts and {paid} paid replies are kept in {out}; the same command goes on from there"
 
 # %% ../../nbs/cli/02_evaluation.ipynb #58395a8a

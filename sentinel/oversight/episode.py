@@ -20,7 +20,7 @@ from .verdicts import Answer, as_verdict
 from ..world.actions import Action, parse_action
 from ..world.conditions import World
 from ..world.proposals import Knobs, Proposal
-from ..world.scenarios import Scenario, generate_scenario
+from ..world.scenarios import Scenario, content, generate_scenario
 
 # %% ../../nbs/oversight/10_episode.ipynb #ce6c1abd
 Mode = Literal["train_overseer", "train_responder", "alternating"]
@@ -92,7 +92,9 @@ class Episode:
     def save(self) -> str:
         "The episode as JSON text: its arguments, and what was said."
         s, q = self.scenario, self.queue
+        drawn = generate_scenario(s.task_id, s.seed, s.split)
         which = {"task_id": s.task_id, "seed": s.seed, "split": s.split, "responder": self.responder}
+        if content(s) != content(drawn): which["scenario"] = s.to_dict()
         how = {"preview": self.preview, "mode": self.mode, "episode_seed": self.seed, "knobs": list(self.knobs),
                "queue": list(q), "remembers": self.remembers}
         return json.dumps({"version": 1} | which | how | {"events": [plain(e) for e in self.events]})
@@ -138,9 +140,11 @@ def load(text: str,                # what `Episode.save` gave
     "A saved `Episode`. Raises ValueError if the text is not one."
     try:
         d = json.loads(text)
-        e = Episode(generate_scenario(d["task_id"], d["seed"], d["split"]), d["responder"], d["preview"], d["mode"],
-                    d["episode_seed"], Knobs(*d["knobs"]), Queue(*d["queue"]), overseer, d["remembers"])
+        own = d.get("scenario")
+        scenario = Scenario.from_dict(own) if own else generate_scenario(d["task_id"], d["seed"], d["split"])
+        e = Episode(scenario, d["responder"], d["preview"], d["mode"], d["episode_seed"], Knobs(*d["knobs"]),
+                    Queue(*d["queue"]), overseer, d["remembers"])
         for kind, *said in d["events"]: {"propose": e.propose, "decide": e.decide}[kind](*said)
-    except (KeyError, TypeError, json.JSONDecodeError) as x:
+    except (KeyError, TypeError, AttributeError, json.JSONDecodeError) as x:
         raise ValueError(f"not a saved episode: {x!r}"[:160]) from None
     return e

@@ -16,7 +16,7 @@ from .contract import Preview, check_preview
 from .decisions import Item, items_of, spread
 from .grader import version
 from .metrics import RATIOS, bounds, chance_f1, interval, risks
-from .named import Wanted, listed, named, overseer_named
+from .named import Wanted, listed, loader, named
 from .overseers import Overseer
 from .pairs import pair_accuracy, pair_items
 from .rows import Row, run_of, write_rows
@@ -72,9 +72,11 @@ def check_run(overseers: Wanted,                     # whom to evaluate
     "Complain about arguments before any work. Raises ValueError in one line."
     check_split(split, listed(tasks or ()))
     for p in listed(previews) or [""]: check_preview(p)
-    if limit is not None and limit < 1: raise ValueError(f"limit is at least 1, not {limit}")
+    if limit is not None and (type(limit) is not int or limit < 1):
+        raise ValueError(f"limit is a whole number from 1, not {limit!r}")
     wanted, files = named(overseers), {}
-    for name in wanted:
+    for name, x in wanted.items():
+        loader(x)
         for file in (plain_name(name), plain_name(name) + "-pairs"):
             if file in files: raise ValueError(f"{files[file]!r} and {name!r} would be stored in one file: rename one")
             files[file] = name
@@ -130,7 +132,8 @@ def evaluate(overseers: Wanted,                       # a name, a function, seve
     wanted, folder, runs = check_run(overseers, split, previews, tasks, limit), Path(out) if out else None, Runs()
     tasks = listed(tasks) if tasks else None
     journal = lambda name: folder / f"{plain_name(name)}.jsonl" if folder else None
-    made = {name: overseer_named(x, journal(name), asking) if isinstance(x, str) else x for name, x in wanted.items()}
+    loaders = {name: loader(x, journal(name), asking) for name, x in wanted.items()}
+    made = {name: load() for name, load in loaders.items()}
     for preview in listed(previews):
         items, whole = items_of(split, preview, track, tasks, limit), sum_of(split, tasks)
         twins = fewer(pair_items(split, preview), len(items) / whole)

@@ -34,6 +34,7 @@ def one_by_one(judge: Callable[[Observation], Said],     # a verdict, or a decis
     "An Overseer from a function of one observation."
     @wraps(judge)
     def overseer(batch: Sequence[Observation]) -> list[Said]: return [judge(o) for o in batch]
+    overseer.batch = 1
     return overseer
 
 # %% ../../nbs/oversight/12_overseers.ipynb #3fe0c67a

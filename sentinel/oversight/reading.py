@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 from .grader import Case
 from .observation import FAILING, OPERATION, Observation, behind, shown
-from .verdicts import Answer, as_verdict
+from .verdicts import Answer, NoVerdict, Verdict, as_verdict
 from ..world.actions import FORMS
 from ..world.conditions import Book, Step, World
 from ..world.evidence import rebuild
@@ -69,8 +69,8 @@ def answers(overseer: Callable[[Sequence[Observation]], Any],     # decides
         if isinstance(e, ValueError) and str(getattr(overseer, "__module__", "")).startswith("sentinel."): raise
         where = f"decision {numbers[0]}" if n == 1 else f"decisions {numbers[0]} to {numbers[-1]}"
         raise ValueError(f"{name}, {where}: {told(e)}") from e
-    if isinstance(said, (str, bytes, dict)) or not isinstance(said, Sequence):
-        raise ValueError(f"{name} gave a {type(said).__name__} for {n} observations: {LISTED}")
+    if isinstance(said, (str, bytes, dict, Verdict, NoVerdict)) or not isinstance(said, Sequence):
+        raise ValueError(f"{name} gave one {type(said).__name__} for {n} observations: {LISTED}")
     if len(said) != n: raise ValueError(f"{name} gave {len(said)} verdicts for {n} observations")
     for k, v in zip(numbers, said):
         try: out.append(as_verdict(v))

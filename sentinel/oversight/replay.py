@@ -13,7 +13,7 @@ from html import escape
 from .contract import Preview
 from .decisions import Item, trajectory
 from .episode import Episode
-from .named import Wanted, named, overseer_named
+from .named import Wanted, loader, named, overseer_named
 from .overseers import Overseer
 from .reading import answers
 from .rows import Row, row_of
@@ -32,7 +32,8 @@ def replay(task: str, seed: int,                               # which incident
     "The same proposals under several Overseers. Raises ValueError on bad arguments."
     wanted = named(overseers)
     items = list(trajectory(generate_scenario(task, seed, split), preview))
-    made = {name: overseer_named(x) if isinstance(x, str) else x for name, x in wanted.items()}
+    loaders = {name: loader(x) for name, x in wanted.items()}
+    made = {name: load() for name, load in loaders.items()}
     seen, numbers = [i.observation for i in items], range(len(items))
     said = {name: answers(f, name, seen, numbers) for name, f in made.items()}
     return [(i, [row_of(i, said[name][k], name) for name in made]) for k, i in enumerate(items)]
@@ -55,7 +56,7 @@ def ended(task: str, seed: int,                     # which incident
           split: str = "train",                     # any split
          ) -> str:                                  # how it ended, in words
     "How an incident ends under one Overseer."
-    decide = overseer_named(overseer) if isinstance(overseer, str) else overseer
+    decide = overseer_named(overseer)
     e, lost, held = Episode(generate_scenario(task, seed, split)), [], 0
     before = affected(e.world)
     while not e.done:

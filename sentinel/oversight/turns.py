@@ -16,7 +16,7 @@ from .observation import Observation, observe
 from .reading import case_of
 from .responders import DEFAULT_RESPONDER, RESPONDERS, look_around
 from .state import Play, Reads, State, Ticket, Turned
-from .verdicts import Answer
+from .verdicts import Answer, as_verdict
 from ..world.actions import Action, parse_action
 from ..world.conditions import tick
 from ..world.consequence import classify, reason
@@ -143,10 +143,11 @@ def remember(state: State, verdict: Answer, outcome: str) -> tuple[Past, ...]:
     return state.history[-2:] + (Past(key, "executed", outcome),) if decision in ("approve", "flag") else state.history
 
 def settle(state: State,           # with a proposal on the table
-           verdict: Answer,        # what the Overseer says about it
+           verdict: Any,           # what the Overseer says about it, as `as_verdict` takes it
           ) -> tuple[State, Turned]:   # the next state; what the verdict came to
-    "Carry a verdict out, grade it, let two minutes pass; `state` stays as it is. Raises ValueError without a proposal."
-    p, o = state.proposal, state.observation
+    """Carry a verdict out, grade it, let two minutes pass; `state` stays as it is.
+    Raises ValueError without a proposal, and for what is no verdict."""
+    verdict, p, o = as_verdict(verdict), state.proposal, state.observation
     if p is None or o is None: raise ValueError(OVER if state.done else "there is nothing to decide: propose an action")
     earned = grade(verdict, p.label, lambda: case_of(o))
     changes, outcome = CONSEQUENCE[verdict.decision](state, verdict)

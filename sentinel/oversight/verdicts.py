@@ -95,7 +95,7 @@ def as_verdict(said: Any,        # a Verdict, a NoVerdict, a decision as text, o
     if isinstance(said, Mapping):
         data = dict(said)
         return NoVerdict.from_dict(data) if "decision" in data and data["decision"] is None else Verdict.from_dict(data)
-    raise ValueError(f"a {type(said).__name__} is no verdict: give a Verdict or one of {', '.join(DECISIONS)}")
+    raise ValueError(f"something of type {type(said).__name__} is no verdict: give a Verdict or one of {', '.join(DECISIONS)}")
 
 # %% ../../nbs/oversight/01_verdicts.ipynb #e1b017c0
 VERDICT_VERSION = 1      # goes up when a field changes its name or meaning
