@@ -45,7 +45,7 @@ def imported(source, module, front):
 def graph(package):
     "{module: the modules it imports} of a package; a floor is a module, too."
     paths = {".".join(["sentinel", *p.relative_to(package).with_suffix("").parts]): p for p in package.rglob("*.py")}
-    paths = {name: p for name, p in paths.items() if name.count(".") and p.name != "_modidx.py" and "assets" not in p.parts}
+    paths = {name: p for name, p in paths.items() if p.name != "_modidx.py" and "assets" not in p.parts}
     paths.pop("sentinel.__init__")
     front, home = homes(package), lambda name: name.removesuffix(".__init__")
     known = {home(name) for name in paths}
