@@ -43,14 +43,16 @@ def main():
     every, wanted, receipt = [*slow_notebooks(), "tests/soak_job.py"], sys.argv[1:], ROOT / "data" / "soak.json"
     if odd := [path for path in wanted if path not in every]:
         sys.exit(f"soak: {odd[0]} has nothing slow: choose among {', '.join(every)}")
-    before = json.loads(receipt.read_text(encoding="utf-8"))["ran"] if wanted and receipt.exists() else {}
-    ran = {path: before[path] for path in every if path in before}
+    told = {"machine": {"system": platform.system(), "processor": platform.machine(), "cores": os.cpu_count()},
+            "versions": {"python": platform.python_version()} | {name: version(name) for name in LIBRARIES}}
+    before = json.loads(receipt.read_text(encoding="utf-8")) if wanted and receipt.exists() else {}
+    same = all(before.get(k) == told[k] for k in told)  # what ran elsewhere, or with other libraries, says nothing about here
+    ran = {path: before["ran"][path] for path in every if same and path in before["ran"]}
     for path in wanted or every:
         print(path, "...", flush=True)
         ran[path] = soaked(path)
         print(f"  {ran[path]['said']}", flush=True)
-    told = {"machine": {"system": platform.system(), "processor": platform.machine(), "cores": os.cpu_count()},
-            "versions": {"python": platform.python_version()} | {name: version(name) for name in LIBRARIES}, "ran": ran}
+    told["ran"] = ran
     receipt.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
     sys.exit(not all(r["passed"] for r in ran.values()))
 

@@ -15,7 +15,7 @@ from ..ground import Track, quiet
 from .contract import Preview
 from .decisions import Item, items_of
 from .evaluation import Runs, check_run, fewer, part_name, plain_name, store, sum_of
-from .named import Wanted, listed, overseer_named
+from .named import Wanted, listed, loader, overseer_named
 from .overseers import Overseer
 from .pairs import pair_items
 from .rows import Row, run_of
@@ -46,8 +46,9 @@ def evaluate_on_ray(overseers: Wanted, split: str = "heldout", previews: str | S
                     tasks: str | Sequence[str] | None = None, limit: int | None = None, blocks: int = 8,
                     **options: Any) -> Runs:
     "`evaluate` over a Ray cluster; `options` go to `ray.init`. Of a stopped run, paid replies are kept in `out`."
-    import ray
     wanted, runs = check_run(overseers, split, previews, tasks, limit), Runs()
+    for x in wanted.values(): loader(x, asking=asking)      # found out here, before any machine has work
+    import ray
     quietly = {"log_to_driver": False, "include_dashboard": False, "configure_logging": False}
     if not ray.is_initialized(): ray.init(**quietly | options)
     remote, waiting = ray.remote(num_cpus=1)(block_rows), {}

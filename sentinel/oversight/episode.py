@@ -92,10 +92,9 @@ class Episode:
     def save(self) -> str:
         "The episode as JSON text: its arguments, and what was said."
         s, q = self.scenario, self.queue
-        drawn = generate_scenario(s.task_id, s.seed, s.split)
-        which = {"task_id": s.task_id, "seed": s.seed, "split": s.split, "responder": self.responder}
-        if content(s) != content(drawn): which["scenario"] = s.to_dict()
-        how = {"preview": self.preview, "mode": self.mode, "episode_seed": self.seed, "knobs": list(self.knobs),
+        which = {"task_id": s.task_id, "seed": s.seed, "split": s.split}
+        if content(s) != content(generate_scenario(**which)): which = {"scenario": s.to_dict()}
+        how = {"responder": self.responder, "preview": self.preview, "mode": self.mode, "episode_seed": self.seed, "knobs": list(self.knobs),
                "queue": list(q), "remembers": self.remembers}
         return json.dumps({"version": 1} | which | how | {"events": [plain(e) for e in self.events]})
 
@@ -140,11 +139,11 @@ def load(text: str,                # what `Episode.save` gave
     "A saved `Episode`. Raises ValueError if the text is not one."
     try:
         d = json.loads(text)
-        own = d.get("scenario")
-        scenario = Scenario.from_dict(own) if own else generate_scenario(d["task_id"], d["seed"], d["split"])
+        if "scenario" in d: scenario = Scenario.from_dict(d["scenario"])
+        else: scenario = generate_scenario(d["task_id"], d["seed"], d["split"])
         e = Episode(scenario, d["responder"], d["preview"], d["mode"], d["episode_seed"], Knobs(*d["knobs"]),
                     Queue(*d["queue"]), overseer, d["remembers"])
         for kind, *said in d["events"]: {"propose": e.propose, "decide": e.decide}[kind](*said)
-    except (KeyError, TypeError, AttributeError, json.JSONDecodeError) as x:
+    except (KeyError, TypeError, json.JSONDecodeError) as x:
         raise ValueError(f"not a saved episode: {x!r}"[:160]) from None
     return e

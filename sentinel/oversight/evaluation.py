@@ -75,8 +75,7 @@ def check_run(overseers: Wanted,                     # whom to evaluate
     if limit is not None and (type(limit) is not int or limit < 1):
         raise ValueError(f"limit is a whole number from 1, not {limit!r}")
     wanted, files = named(overseers), {}
-    for name, x in wanted.items():
-        loader(x)
+    for name in wanted:
         for file in (plain_name(name), plain_name(name) + "-pairs"):
             if file in files: raise ValueError(f"{files[file]!r} and {name!r} would be stored in one file: rename one")
             files[file] = name

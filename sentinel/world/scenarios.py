@@ -385,7 +385,8 @@ def generate_scenario(task_id: str,            # tier, a key of `TIERS`
 
 # %% ../../nbs/world/13_scenarios.ipynb #197da74d
 STORED = {"offload": "shield", "newest": "policy"}      # fields that stored scenarios know by an older name
-DERIVED = ("alert", "runbook_text", "policies", "catastrophic_actions", "wrong_actions", "correct_remediation_sequence", "ambiguous_actions")
+DERIVED = ("alert", "runbook_text", "policies", "catastrophic_actions", "wrong_actions", "correct_remediation_sequence",
+           "ambiguous_actions")
 
 def content(scenario: Scenario) -> dict[str, Any]:
     "What a scenario consists of, without its seed and without anything derived."
@@ -402,7 +403,8 @@ def typed(kind, values):
     "A named tuple from a dictionary. Raises ValueError if a plain field is of another type than declared."
     out = kind(**values)
     for k, hint in kind.__annotations__.items():
-        if hint in FITS and not FITS[hint](getattr(out, k)): raise ValueError(f"{k!r} of a {kind.__name__} is {getattr(out, k)!r}"[:80])
+        value = getattr(out, k)
+        if hint in FITS and not FITS[hint](value): raise ValueError(f"{k!r} of a {kind.__name__} is {value!r}"[:80])
     return out
 
 def unfit(s: Scenario) -> str:
@@ -410,14 +412,18 @@ def unfit(s: Scenario) -> str:
     w, b, n, whole = s.world, s.world.book, len(s.world.services), FITS[int]
     wrong = (*w.conditions, *w.later)
     causes = [c.by for c in wrong if c.by is not None]
-    places = [x.at for x in (*b.steps.values(), *wrong)] + [*b.flags.values()] + [i for _, i in causes] + [i for _, at in s.families for i in at]
+    places = [x.at for x in (*b.steps.values(), *wrong)] + [i for _, i in causes]
+    places += [*b.flags.values()] + [i for _, at in s.families for i in at]
     holds = {
         "its services are not those of its topology": [x.kind for x in w.services] == list(w.shape.kinds),
-        "its services need a name each": len(b.names) == n and all(x and isinstance(x, str) for x in b.names) and len(b.where) == n,
+        "its services need a name each": len(b.names) == len(b.where) == n and all(x and isinstance(x, str) for x in b.names),
         "something is at a service that is not there": all(whole(i) and 0 <= i < n for i in places),
         "a step's operation is not known": {x.op for x in b.steps.values()} <= set(OPS),
-        "something that is wrong is not known": {c.kind for c in wrong} | {kind for kind, _ in causes} <= set(MECHANISMS) and all(0 <= c.severity <= 1 for c in wrong),
-        "nothing is wrong with it": bool(w.conditions), "a rule is not known": w.rules <= set(SOFT_RULES), "a fault is not known": {k for k, _ in s.families} <= set(FAMILIES),
+        "a trouble is not known": {kind for kind, *_ in (*wrong, *causes)} <= set(MECHANISMS),
+        "a trouble's severity is not between 0 and 1": all(0 <= c.severity <= 1 for c in wrong),
+        "nothing is wrong with it": bool(w.conditions),
+        "a rule is not known": w.rules <= set(SOFT_RULES),
+        "a fault is not known": {k for k, _ in s.families} <= set(FAMILIES),
         "style is a number from 0, steps is one from 1": whole(w.style) and whole(s.steps) and w.style >= 0 < s.steps,
         "its drift is not known": s.drift is None or (s.drift.kind in KINDS_OF_DRIFT and s.drift.shown in SHOWN and s.drift.step >= 0)}
     return next((said for said, fits in holds.items() if not fits), "")
@@ -429,16 +435,18 @@ def rebuilt(data: dict[str, Any]) -> Scenario:
         steps = [typed(Step, s) for s in d["runbook"]]
         book = Book(names, {n: i for i, n in enumerate(names)}, {s.name: s for s in steps}, dict(d["flags"]))
         services = tuple(typed(Service, {fields.get(k, k): v for k, v in s.items()}) for s in d["services"])
-        conditions, later = (tuple(typed(Condition, c | {"by": None if c["by"] is None else tuple(c["by"])}) for c in d[k]) for k in ("conditions", "later"))
-        system, drift = shape(d["topology"], tuple(d["without"])), d["drift"]
+        because = lambda c: c | {"by": None if c["by"] is None else tuple(c["by"])}
+        conditions, later = (tuple(typed(Condition, because(c)) for c in d[k]) for k in ("conditions", "later"))
+        system = shape(d["topology"], tuple(d["without"]))
+        drift = None if d["drift"] is None else typed(DriftPlan, d["drift"])
         world = World(system, services, book, conditions, 0, frozenset(d["rules"]), later, split=d["split"], style=d["style"])
         validate(d["task_id"], d["seed"], d["split"])
         families = tuple((name, tuple(at)) for name, at in d["families"])
-        scenario = Scenario(d["task_id"], d["seed"], d["split"], families, world, d["steps"], None if drift is None else typed(DriftPlan, drift))
+        scenario = Scenario(d["task_id"], d["seed"], d["split"], families, world, d["steps"], drift)
         if said := unfit(scenario): raise ValueError(said)
         kept = content(scenario)
         if lost := [k for k in kept if kept[k] != d[k]]: raise ValueError(f"{lost[0]!r} is not as `to_dict` writes it")
-        if odd := [k for k in d if k not in kept and k not in (*DERIVED, "seed", "extra")]: raise ValueError(f"a field {odd[0]!r} is not known")
+        if odd := set(d) - {*kept, *DERIVED, "seed", "extra"}: raise ValueError(f"a field {min(odd, key=str)!r} is not known")
         return scenario
     except KeyError as e: raise ValueError(f"this is not a scenario: it has no {e.args[0]!r}") from None
     except (TypeError, AttributeError, ValueError) as e: raise ValueError(f"this is not a scenario: {str(e).splitlines()[0]}") from None
