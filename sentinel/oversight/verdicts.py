@@ -78,7 +78,8 @@ Said = Answer | str | Mapping[str, Any]     # what an Overseer may give for each
 def checked(v: Answer,        # a verdict, or the absence of one
            ) -> Answer:       # the same, with the risk as a plain float
     "A verdict whose fields are what they should be. Raises ValueError that names the fault."
-    if isinstance(v, Verdict) and v.decision in DECISIONS and type(v.risk) is float and 0 <= v.risk <= 1:
+    decided = isinstance(v, Verdict) and type(v.decision) is str and v.decision in DECISIONS
+    if decided and (v.risk is None or type(v.risk) is float and 0 <= v.risk <= 1):
         said = v.justification, v.alternative, v.raw
         if all(type(x) is str and mended(x) == x for x in said): return v      # the usual case, quickly
     if isinstance(v, Verdict) and isinstance(v.risk, Real) and type(v.risk) not in (float, bool):      # 1, or numpy's
