@@ -41,7 +41,8 @@ WideOption = Annotated[bool, typer.Option("--wide", help="All columns, with inte
 # %% ../../nbs/cli/00_console.ipynb #7e593ec4
 EXTRAS = {"openai": "openai", "ray": "ray", "torch": "hf", "transformers": "hf", "peft": "hf", "onnxruntime": "nano",
           "tokenizers": "nano", "trl": "train", "datasets": "train", "accelerate": "train", "onnx": "train",
-          "onnxscript": "train", "jinja2": "train", "bitsandbytes": "train"}     # all else comes with `eval`
+          "onnxscript": "train", "jinja2": "train", "bitsandbytes": "train", "openenv": "serve",
+          "fastapi": "serve", "uvicorn": "serve", "prometheus_client": "serve"}     # all else comes with `eval`
 
 def complain(text: str) -> None:
     "One red line on the error stream."
