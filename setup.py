@@ -25,8 +25,10 @@ setup(
     license="Apache-2.0",
     license_files=["LICENSE"],
     keywords=cfg["keywords"],
-    packages=find_packages(include=["sentinel", "sentinel.*"]),
-    package_data={"sentinel": ["py.typed", "assets/**/*"]},
+    packages=[*find_packages(include=["sentinel", "sentinel.*"]), "sentinel_oversight"],  # the last one is what verifiers looks for
+    package_dir={"sentinel_oversight": "sentinel/assets/sentinel_oversight"},
+    package_data={"sentinel": ["py.typed", "assets/**/*", "openenv.yaml", "pyproject.toml", "README.md", "server/Dockerfile",
+                               "server/constraints.txt", "validation/**/*"]},
     python_requires=f">={cfg['min_python']},<3.14",
     install_requires=cfg["requirements"].split(),
     extras_require=extras,
