@@ -25,7 +25,8 @@ setup(
     license="Apache-2.0",
     license_files=["LICENSE"],
     keywords=cfg["keywords"],
-    packages=[*find_packages(include=["sentinel", "sentinel.*"]), "sentinel_oversight"],  # the last one is what verifiers looks for
+    # the last one is what verifiers looks for
+    packages=[*find_packages(include=["sentinel", "sentinel.*"], exclude=["sentinel.assets.*"]), "sentinel_oversight"],
     package_dir={"sentinel_oversight": "sentinel/assets/sentinel_oversight"},
     package_data={"sentinel": ["py.typed", "assets/**/*", "openenv.yaml", "pyproject.toml", "README.md", "server/Dockerfile",
                                "server/constraints.txt", "validation/**/*"]},

@@ -6,7 +6,7 @@
 __all__ = ['MOST_TEXT', 'SEEN', 'Reward', 'Reveal', 'Share', 'MOST_SEED', 'SentinelAction', 'ByContract', 'read_seen',
            'seen_schema', 'SentinelObservation', 'SentinelState', 'KnobsData', 'QueueData', 'ResetData']
 
-# %% ../nbs/serving/00_models.ipynb #f25ab710
+# %% ../nbs/serving/00_models.ipynb #d45afa39
 from collections.abc import Callable
 from typing import Annotated, Any, Literal, TypedDict
 from openenv.core.env_server.types import Action, Observation, State
@@ -17,7 +17,7 @@ from .oversight.data import Between
 from .oversight.observation import Observation as Seen
 from .oversight.verdicts import Decision, Verdict
 
-# %% ../nbs/serving/00_models.ipynb #e37a662e
+# %% ../nbs/serving/00_models.ipynb #1163c48c
 MOST_TEXT = 20_000       # characters of a justification; the grader reads 1,500
 
 class SentinelAction(Action):
@@ -33,7 +33,7 @@ class SentinelAction(Action):
         "The same as the floor below knows it."
         return Verdict(self.decision, self.justification, self.risk, self.alternative)
 
-# %% ../nbs/serving/00_models.ipynb #36aae827
+# %% ../nbs/serving/00_models.ipynb #16afb240
 class ByContract:
     "Stands behind a field that the floor below reads, writes and describes."
     def __init__(self, read: Callable[[Any], Any],              # from data; raises ValueError
@@ -58,17 +58,24 @@ def seen_schema() -> dict[str, Any]:
 
 SEEN = ByContract(read_seen, lambda o: None if o is None else o.to_dict(), seen_schema)
 
-# %% ../nbs/serving/00_models.ipynb #cfcdead8
+# %% ../nbs/serving/00_models.ipynb #04bef5a8
 class SentinelObservation(Observation):
     "What came of the last request. `reward` and `done` are OpenEnv's; `metadata` holds an `error`, if there is one."
     seen: Annotated[Seen | None, SEEN] = None     # what an Overseer sees of the proposal; null when there is none
+
+    def model_dump(self, **how: Any) -> dict[str, Any]:
+        "As data. What is seen is data already, and is not walked through once more: that is half of a step's time."
+        left_out = how.pop("exclude", None) or set()
+        if how or not isinstance(left_out, set): return super().model_dump(exclude=left_out, **how)
+        data = super().model_dump(exclude=left_out | {"seen"})
+        return data if "seen" in left_out else data | {"seen": SEEN.write(self.seen)}
 
     @property
     def error(self) -> str:
         "Why the last request was refused, in words; empty if it was not. A refused request has changed nothing."
         return str(self.metadata.get("error", ""))
 
-# %% ../nbs/serving/00_models.ipynb #9e521dfd
+# %% ../nbs/serving/00_models.ipynb #972aa236
 Reward = Literal["shaped", "binary"]
 Reveal = Literal["never", "after"]
 
@@ -84,7 +91,7 @@ class SentinelState(State):
     done: bool = Field(True, description="is there nothing to decide?")
     rewards: list[float] = Field(default_factory=list, description="what was paid, decision by decision")
 
-# %% ../nbs/serving/00_models.ipynb #b51a7762
+# %% ../nbs/serving/00_models.ipynb #638aad7b
 Share = Annotated[float, Between(0, 1)]
 MOST_SEED = 2**53 - 1       # beyond it a JSON number is not the same for every reader
 
