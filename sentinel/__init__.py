@@ -4,20 +4,25 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 __all__ = [
-    "__version__", "Action", "apply", "begin", "classify", "Condition", "Decision", "diagnose", "drift", "Effects",
-    "Episode", "evaluate", "FAMILIES", "generate_scenario", "Grade", "grade", "Item", "Knobs", "Label", "lesson",
+    "__version__", "Action", "apply", "begin", "classify", "Condition", "connect", "Decision", "diagnose", "drift", "Effects",
+    "Episode", "evaluate", "FAMILIES", "generate_scenario", "Grade", "grade", "http_overseer", "Item", "Knobs", "Label", "lesson",
     "minimal_pair", "nano_overseer", "NoVerdict", "Observation", "one_by_one", "Overseer", "overseer_named",
     "parse_action", "parse_reply", "Preview", "PROFILES", "propose", "read_receipt", "render", "resolved",
-    "Responder", "Row", "Runs", "Scenario", "scenarios_of", "Service", "settle", "State", "tick", "TIERS", "train",
+    "Responder", "Row", "Runs", "Scenario", "scenarios_of", "SentinelAction", "SentinelEnv",
+    "SentinelObservation", "SentinelState", "Service", "settle", "State", "tick", "TIERS", "train",
     "trajectory", "Turned", "Verdict", "walk", "World",
 ]
 
 if TYPE_CHECKING:  # for type checkers and completion; at run time `__getattr__` looks a name up in `_HOMES`
+    from sentinel.client import SentinelEnv as SentinelEnv, connect as connect
+    from sentinel.models import SentinelAction as SentinelAction, SentinelObservation as SentinelObservation
+    from sentinel.models import SentinelState as SentinelState
     from sentinel.oversight.contract import Preview as Preview
     from sentinel.oversight.decisions import Item as Item, trajectory as trajectory
     from sentinel.oversight.episode import Episode as Episode
     from sentinel.oversight.evaluation import Runs as Runs, evaluate as evaluate
     from sentinel.oversight.grader import Grade as Grade, grade as grade
+    from sentinel.oversight.http import http_overseer as http_overseer
     from sentinel.oversight.nano import nano_overseer as nano_overseer
     from sentinel.oversight.named import overseer_named as overseer_named
     from sentinel.oversight.observation import Observation as Observation
@@ -48,11 +53,14 @@ if TYPE_CHECKING:  # for type checkers and completion; at run time `__getattr__`
     from sentinel.world.splits import scenarios_of as scenarios_of
 
 _HOMES = {
+    "client": ("SentinelEnv", "connect"),
+    "models": ("SentinelAction", "SentinelObservation", "SentinelState"),
     "oversight.contract": ("Preview",),
     "oversight.decisions": ("Item", "trajectory"),
     "oversight.episode": ("Episode",),
     "oversight.evaluation": ("Runs", "evaluate"),
     "oversight.grader": ("Grade", "grade"),
+    "oversight.http": ("http_overseer",),
     "oversight.nano": ("nano_overseer",),
     "oversight.named": ("overseer_named",),
     "oversight.observation": ("Observation",),

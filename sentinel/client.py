@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['START', 'check_url', 'why_not', 'refused', 'Result', 'from_coroutine', 'SentinelEnv', 'connect']
 
-# %% ../nbs/serving/09_client.ipynb #05b20365
+# %% ../nbs/serving/09_client.ipynb #943e036b
 import asyncio, concurrent.futures, inspect, os, sys
 from collections.abc import Callable, Generator, Mapping
 from typing import Any, Unpack
@@ -16,7 +16,7 @@ from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidSta
 from websockets.protocol import State as SocketState
 from .models import ResetData, SentinelAction, SentinelObservation, SentinelState
 
-# %% ../nbs/serving/09_client.ipynb #a5a6e44f
+# %% ../nbs/serving/09_client.ipynb #044db27a
 START = "start one with `sentinel serve`"
 
 def check_url(url: Any) -> str:
@@ -44,16 +44,21 @@ def refused(url: str, told: Mapping[str, Any]) -> Exception:
     if code == "CAPACITY_REACHED": return ConnectionError(f"{url} is full: {words}")
     if code == "VALIDATION_ERROR" and (errors := told.get("errors")):
         words = "; ".join(f"{'.'.join(map(str, x.get('loc', ())))}: {x.get('msg')}" for x in errors[:3])
-    return ValueError(words) if code in ("VALIDATION_ERROR", "INVALID_JSON", "UNKNOWN_TYPE") else RuntimeError(f"{url}: {words}")
+    wrong = code in ("VALIDATION_ERROR", "INVALID_JSON", "UNKNOWN_TYPE")
+    return ValueError(words) if wrong else RuntimeError(f"{url}: {words}")
 
-# %% ../nbs/serving/09_client.ipynb #780d02f0
+# %% ../nbs/serving/09_client.ipynb #6ece15df
 class Result(StepResult[SentinelObservation]):
     "An observation, a reward and whether the episode is over. Can be awaited, and then is itself."
+    observation: SentinelObservation
+    reward: float | None
+    done: bool
+
     def __await__(self) -> Generator[Any, None, "Result"]:
         return self
         yield      # what makes this a generator
 
-# %% ../nbs/serving/09_client.ipynb #0345c294
+# %% ../nbs/serving/09_client.ipynb #6cf81551
 def from_coroutine(env: Any) -> bool:
     "Is a coroutine about to get the answer of this client? A cell of a notebook without `await` is none."
     try: asyncio.get_running_loop()
@@ -63,11 +68,11 @@ def from_coroutine(env: Any) -> bool:
     return bool(frame.f_code.co_flags & (inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR))
 
 class SentinelEnv(EnvClient[SentinelAction, SentinelObservation, SentinelState]):
-    "An episode on a server: `reset`, then `step` until it is over. Works plainly, in `with`, with `await` and in `async with`."
+    "An episode on a server: `reset`, then `step` until it is over. Plainly, in `with`, with `await`, in `async with`."
     def __init__(self, base_url: str | None = None,       # of the server, such as http://localhost:8000
                  *, token: str | None = None,             # that the server wants; else the one in SENTINEL_TOKEN
                  headers: dict[str, str] | None = None,   # to send along
-                 **how: Any) -> None:                     # further arguments of OpenEnv's client, such as message_timeout_s
+                 **how: Any) -> None:                     # as for OpenEnv's client, such as message_timeout_s
         if base_url is not None or how.get("provider") is None: check_url(base_url)
         token = token if token is not None else os.environ.get("SENTINEL_TOKEN", "")
         bearer = {"Authorization": f"Bearer {token}"} if token else {}
@@ -89,7 +94,15 @@ class SentinelEnv(EnvClient[SentinelAction, SentinelObservation, SentinelState])
     def _run_sync(self, make: Callable[[], Any], **_: Any) -> Any:
         return asyncio.run_coroutine_threadsafe(make(), self.sync()._ensure_loop()).result()
 
+    def __enter__(self) -> "SentinelEnv":
+        self._run_sync(self._connect_async)
+        return self
+
     def __exit__(self, *_: Any) -> None: self.close()
+
+    async def __aenter__(self) -> "SentinelEnv":
+        await self.connect()
+        return self
 
     async def _connect_async(self) -> "SentinelEnv":
         try: await super()._connect_async()
@@ -117,7 +130,8 @@ class SentinelEnv(EnvClient[SentinelAction, SentinelObservation, SentinelState])
         "The error of a connection that was there."
         told = f" ({reason})" if reason else ""
         self._ws = None
-        return ConnectionError(f"the connection to {self._base_url} was lost{told}, and the episode with it: reset to begin again")
+        lost = f"the connection to {self._base_url} was lost{told}, and the episode with it"
+        return ConnectionError(f"{lost}: reset to begin again")
 
     async def _reset_async(self, **options: Any) -> Result:
         self._played_on = None
@@ -135,8 +149,13 @@ class SentinelEnv(EnvClient[SentinelAction, SentinelObservation, SentinelState])
         return super().reset(**options)
 
     def step(self, action: SentinelAction | Mapping[str, Any] | str, **_: Any) -> Result:      # a bare decision will do
-        "Decide about the proposal. Raises ValueError for what is no decision, or comes out of turn; nothing has changed then."
+        "Decide about the proposal. Raises ValueError for what is no decision or comes out of turn: it changes nothing."
         return super().step(action)
+
+    def state(self) -> SentinelState:
+        "Where the episode stands."
+        state: SentinelState = super().state()
+        return state
 
     def close(self) -> Any:
         "End the session; the server's slot is free. Using the client again begins a new one."
@@ -146,13 +165,15 @@ class SentinelEnv(EnvClient[SentinelAction, SentinelObservation, SentinelState])
         return done
 
     def _step_payload(self, action: Any) -> dict[str, Any]:
-        if isinstance(action, SentinelAction): return action.model_dump(exclude_defaults=True) | {"decision": action.decision}
+        if isinstance(action, SentinelAction):
+            return action.model_dump(exclude_defaults=True) | {"decision": action.decision}
         return dict(action) if isinstance(action, Mapping) else {"decision": action}
 
     def _parse_result(self, payload: dict[str, Any]) -> Result:
         got = payload.get("observation", {})
         try: seen = SentinelObservation(**got, reward=payload.get("reward"), done=payload.get("done", False))
-        except (TypeError, ValueError): raise ValueError(f"{self._base_url} does not answer as a SENTINEL server") from None
+        except (TypeError, ValueError):
+            raise ValueError(f"{self._base_url} does not answer as a SENTINEL server") from None
         if seen.error: raise ValueError(seen.error)
         return Result(seen, seen.reward, seen.done, seen.metadata)
 

@@ -6,7 +6,7 @@
 __all__ = ['MOST_TEXT', 'SEEN', 'Reward', 'Reveal', 'Share', 'MOST_SEED', 'SentinelAction', 'ByContract', 'read_seen',
            'seen_schema', 'SentinelObservation', 'SentinelState', 'KnobsData', 'QueueData', 'ResetData']
 
-# %% ../nbs/serving/00_models.ipynb #d45afa39
+# %% ../nbs/serving/00_models.ipynb #b8661a27
 from collections.abc import Callable
 from typing import Annotated, Any, Literal, TypedDict
 from openenv.core.env_server.types import Action, Observation, State
@@ -17,29 +17,31 @@ from .oversight.data import Between
 from .oversight.observation import Observation as Seen
 from .oversight.verdicts import Decision, Verdict
 
-# %% ../nbs/serving/00_models.ipynb #1163c48c
+# %% ../nbs/serving/00_models.ipynb #0165086f
 MOST_TEXT = 20_000       # characters of a justification; the grader reads 1,500
 
 class SentinelAction(Action):
     "A verdict about the proposal on the table."
     decision: Decision = Field(description="approve or flag: it runs; block or escalate: it does not")
-    justification: str = Field("", max_length=MOST_TEXT, description="why, in a sentence")
-    risk: float | None = Field(None, ge=0, le=1, allow_inf_nan=False, description="stated probability of harm")
-    alternative: str = Field("", max_length=1000, description="with block: an action to try instead")
-    step: int | None = Field(None, ge=0, description="the proposal it is meant for; refused if another one is up")
+    justification: str = Field(default="", max_length=MOST_TEXT, description="why, in a sentence")
+    risk: float | None = Field(default=None, ge=0, le=1, allow_inf_nan=False, description="stated probability of harm")
+    alternative: str = Field(default="", max_length=1000, description="with block: an action to try instead")
+    step: int | None = Field(default=None, ge=0, description="the proposal it is meant for; refused if another one is up")
 
     @property
     def verdict(self) -> Verdict:
         "The same as the floor below knows it."
         return Verdict(self.decision, self.justification, self.risk, self.alternative)
 
-# %% ../nbs/serving/00_models.ipynb #16afb240
+# %% ../nbs/serving/00_models.ipynb #4f7f2f63
 class ByContract:
     "Stands behind a field that the floor below reads, writes and describes."
     def __init__(self, read: Callable[[Any], Any],              # from data; raises ValueError
                  write: Callable[[Any], Any],                   # to data
                  schema: Callable[[], dict[str, Any]]):         # of the data
-        self.read, self.write, self.schema = read, write, schema
+        self.read: Callable[[Any], Any] = read
+        self.write: Callable[[Any], Any] = write
+        self.schema: Callable[[], dict[str, Any]] = schema
 
     def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> core_schema.CoreSchema:
         writes = core_schema.plain_serializer_function_ser_schema(self.write)
@@ -56,9 +58,9 @@ def seen_schema() -> dict[str, Any]:
     about = {k: v for k, v in observation_schema().items() if k != "$schema"}
     return {"anyOf": [about, {"type": "null"}], "default": None}
 
-SEEN = ByContract(read_seen, lambda o: None if o is None else o.to_dict(), seen_schema)
+SEEN: ByContract = ByContract(read_seen, lambda o: None if o is None else o.to_dict(), seen_schema)
 
-# %% ../nbs/serving/00_models.ipynb #04bef5a8
+# %% ../nbs/serving/00_models.ipynb #05bc1f0b
 class SentinelObservation(Observation):
     "What came of the last request. `reward` and `done` are OpenEnv's; `metadata` holds an `error`, if there is one."
     seen: Annotated[Seen | None, SEEN] = None     # what an Overseer sees of the proposal; null when there is none
@@ -75,23 +77,23 @@ class SentinelObservation(Observation):
         "Why the last request was refused, in words; empty if it was not. A refused request has changed nothing."
         return str(self.metadata.get("error", ""))
 
-# %% ../nbs/serving/00_models.ipynb #972aa236
+# %% ../nbs/serving/00_models.ipynb #6fe32684
 Reward = Literal["shaped", "binary"]
 Reveal = Literal["never", "after"]
 
 class SentinelState(State):
     "Where an episode stands. Empty before the first reset."
-    task_id: str = Field("", description="the tier")
-    seed: int | None = Field(None, description="of the scenario")
-    split: str = Field("", description="train, dev, heldout, heldout_1k or ood")
-    preview: Preview = Field("none", description="full: the answer is in the observation, on purpose")
-    responder: str = Field("", description="who proposes")
-    reward: Reward = Field("shaped", description="which of the two rewards is paid")
-    steps: int = Field(0, ge=0, description="proposals in the episode")
-    done: bool = Field(True, description="is there nothing to decide?")
+    task_id: str = Field(default="", description="the tier")
+    seed: int | None = Field(default=None, description="of the scenario")
+    split: str = Field(default="", description="train, dev, heldout, heldout_1k or ood")
+    preview: Preview = Field(default="none", description="full: the answer is in the observation, on purpose")
+    responder: str = Field(default="", description="who proposes")
+    reward: Reward = Field(default="shaped", description="which of the two rewards is paid")
+    steps: int = Field(default=0, ge=0, description="proposals in the episode")
+    done: bool = Field(default=True, description="is there nothing to decide?")
     rewards: list[float] = Field(default_factory=list, description="what was paid, decision by decision")
 
-# %% ../nbs/serving/00_models.ipynb #638aad7b
+# %% ../nbs/serving/00_models.ipynb #bcb3df0d
 Share = Annotated[float, Between(0, 1)]
 MOST_SEED = 2**53 - 1       # beyond it a JSON number is not the same for every reader
 
@@ -114,7 +116,7 @@ class QueueData(TypedDict, total=False):
 class ResetData(TypedDict, total=False):
     "The options of a reset."
     task_id: Annotated[str, "the tier; action_screen if it is not given"]
-    seed: Annotated[int | None, "of the scenario; drawn, and told in the state, if it is not given", Between(0, MOST_SEED)]
+    seed: Annotated[int | None, "of the scenario; if it is not given, drawn and told in the state", Between(0, MOST_SEED)]
     split: Annotated[str, "train (as it is by default), dev, heldout, heldout_1k or ood"]
     preview: Annotated[Preview, "full: the answer is in the observation, on purpose; such numbers are no benchmark"]
     responder: Annotated[str, "who proposes; the tier's own if it is empty"]

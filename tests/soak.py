@@ -1,7 +1,7 @@
 """`make soak`: the slow cells of the notebooks, and what goes with them. Writes a receipt of what ran to data/soak.json.
 
 A notebook that has a slow cell is run whole, each in a process of its own, one after the other. Named files alone are run
-if there are any (`python tests/soak.py nbs/oversight/30_bench.ipynb`), and take their place in the receipt.
+if there are any (`python tests/soak.py nbs/oversight/31_bench.ipynb`), and take their place in the receipt.
 """
 import json
 import os

@@ -19,7 +19,7 @@ from .console import one_line, progress, screen
 
 # %% ../../nbs/cli/02_evaluation.ipynb #9396bd89
 CALLED = ("naive, random[:SEED], always-approve (or -flag, -block, -escalate), policy_aware, evidence, nano[:FOLDER], "
-          "nano-quick (without justifications), hf:PATH, openai:MODEL[@URL] (any compatible endpoint), or your own "
+          "nano-quick (without justifications), hf:PATH, openai:MODEL[@URL] (any compatible endpoint), http:URL (what answers there), or your own "
           "PACKAGE.MODULE:FUNCTION")
 USUAL = "naive,random,always-flag,always-block,always-escalate,policy_aware,evidence"
 Overseers = Annotated[str, typer.Option("--overseer", help=f"Names, separated by commas: {CALLED}.")]

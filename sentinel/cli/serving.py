@@ -5,19 +5,19 @@
 # %% auto #0
 __all__ = ['LEVELS', 'Host', 'Port', 'Sessions', 'Idle', 'Ping', 'Mcp', 'Insecure', 'LogLevel', 'COMMANDS', 'serve']
 
-# %% ../../nbs/cli/06_serving.ipynb #1a48aaaa
+# %% ../../nbs/cli/06_serving.ipynb #2ad7a031
 import os, sys
 from typing import Annotated
 import typer
 from .console import Command, one_line, screen
 
-# %% ../../nbs/cli/06_serving.ipynb #80a33828
+# %% ../../nbs/cli/06_serving.ipynb #7f4bbd0b
 LEVELS = ("debug", "info", "warning", "error")
 Host = Annotated[str, typer.Option("--host", help="Address to listen on. Anything but loopback wants a token.")]
 Port = Annotated[int, typer.Option("--port", help="Port to listen on; 0 takes a free one.")]
 Sessions = Annotated[int, typer.Option("--sessions", help="Episodes at once.", min=1, max=10_000)]
 Idle = Annotated[float, typer.Option("--idle", help="Seconds of silence after which a socket is closed.", min=1)]
-Ping = Annotated[float, typer.Option("--ping", help="Seconds between pings, and that a socket has to answer one.", min=.1)]
+Ping = Annotated[float, typer.Option("--ping", help="Seconds between pings, and for an answer to one.", min=.1)]
 Mcp = Annotated[bool, typer.Option("--mcp", help="Give agents the tools approve, flag, block and escalate, at /mcp.")]
 Insecure = Annotated[bool, typer.Option("--insecure", help="Listen beyond loopback without a token.")]
 LogLevel = Annotated[str, typer.Option("--log-level", help="debug, info, warning or error.")]
@@ -38,7 +38,8 @@ def serve(host: Host = "127.0.0.1", port: Port = 8000, sessions: Sessions = 64, 
         check_binding(host, token, insecure)
         listening(host, port).close()      # so that a taken port is said before anything else
         log_to(sys.stderr, log_level)
-        screen.print(f"SENTINEL {'with the tools at /mcp ' if mcp else ''}on {host}:{port or 'a free port'}; Ctrl-C stops it")
+        tools = "with the tools at /mcp " if mcp else ""
+        screen.print(f"SENTINEL {tools}on {host}:{port or 'a free port'}; Ctrl-C stops it")
         serve_until_stopped(host, port, Serving(sessions, Limits(idle=idle, token=token), mcp, ping), insecure)
 
 COMMANDS: dict[str, Command] = {"serve": serve}

@@ -4,15 +4,16 @@
 
 # %% auto #0
 __all__ = ['Stressed', 'AtMost', 'Fitted', 'PerTier', 'Against', 'Rounds', 'Profiled', 'Stored', 'Regraded', 'Results', 'Drawn',
-           'COMMANDS', 'pairs', 'stress', 'leaks', 'bench', 'regrade', 'figures']
+           'COMMANDS', 'pairs', 'stress', 'leaks', 'wire_costs', 'bench', 'regrade', 'figures']
 
 # %% ../../nbs/cli/04_studies.ipynb #bb9a6e07
 import json
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated, Optional
+from typing import Annotated, Any, Optional
 import typer
 from .console import Command, FormatOption, OutOption, PreviewOption, SplitOption, check_folder
-from .console import check_output, deliver, grid, measured, one_line, progress, screen
+from .console import check_output, deliver, errors, grid, measured, one_line, progress, screen
 from .evaluation import CALLED, USUAL, Overseers, Previews, Splits
 
 # %% ../../nbs/cli/04_studies.ipynb #4c8ae2cb
@@ -82,6 +83,14 @@ Against = Annotated[str, typer.Option("--against", help="A git revision to measu
 Rounds = Annotated[int, typer.Option("--rounds", min=1, help="With --against: how often each is measured.")]
 Profiled = Annotated[bool, typer.Option("--profile", help="Also print what dominates.")]
 
+def wire_costs(n: int) -> list[dict[str, Any]]:
+    "What the wire costs, over `n` war rooms; nothing where its libraries are not installed."
+    if not find_spec("openenv"):
+        errors.print("what the wire costs is not measured: that comes with the extra [serve]", markup=False)
+        return []
+    from sentinel.server.costs import measure
+    return measure(n)
+
 def bench(n: PerTier = 2000, against: Against = "", rounds: Rounds = 5, profile: Profiled = False,
           format: FormatOption = "table", out: OutOption = None) -> None:
     "What one core does in a second of CPU time, also against a revision."
@@ -91,7 +100,7 @@ def bench(n: PerTier = 2000, against: Against = "", rounds: Rounds = 5, profile:
         from sentinel.world import checks
         with progress() as bar:
             if against: rows = speed.compare(against, max(10, n // 20), rounds, bar.track)
-            else: rows = checks.bench(n) + speed.measure(max(10, n // 20))
+            else: rows = checks.bench(n) + speed.measure(max(10, n // 20)) + wire_costs(max(10, n // 50))
             dominant = checks.profile().items() if profile else ()
             rows += [checks.row(f"share of time, {what}: {f}", x) for what, top in dominant for f, x in top]
         deliver(rows, lambda: measured(rows), format, out)

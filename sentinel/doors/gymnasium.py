@@ -6,7 +6,7 @@
 __all__ = ['TOLD', 'LARGE', 'PARTS', 'WIDTH', 'CHARACTERS', 'MOST', 'target_of', 'situation', 'call', 'shown', 'numbers',
            'plain_text', 'SentinelGym']
 
-# %% ../../nbs/serving/13_gymnasium.ipynb #99ca7f71
+# %% ../../nbs/serving/13_gymnasium.ipynb #53c6adbd
 import string
 from collections.abc import Callable
 from typing import Any, Literal
@@ -21,7 +21,7 @@ from ..oversight.verdicts import DECISIONS, Verdict
 from ..world.actions import FORMS
 from ..world.scenarios import generate_scenario
 
-# %% ../../nbs/serving/13_gymnasium.ipynb #423c0426
+# %% ../../nbs/serving/13_gymnasium.ipynb #a408df84
 TOLD = ("replicas", "load", "spare", "offload", "memory", "disk", "conntrack", "api", "sessions", "unflushed", "lag", "snapshot",
         "copies", "deployed", "synced", "peer")      # numeric fields of a service
 LARGE = {"replicas": 10, "spare": 50, "copies": 5, "deployed": 60, "unflushed": 60, "lag": 60, "snapshot": 120}      # others: percent
@@ -35,13 +35,14 @@ def target_of(o: Observation) -> int | None:
 def situation(o: Observation) -> list[float]:
     "Where the incident stands."
     record, vetoed = o.record, sum(h.decision in ("block", "escalate") for h in o.history)
-    return [o.step / o.steps, o.affected / 100, record["severity"] / 4, len(record["causes"]) / 5, float(record["closed"]),
-            vetoed / o.steps, len(o.notices) / 10, len(o.rules) / 5]
+    return [o.step / o.steps, o.affected / 100, record["severity"] / 4, len(record["causes"]) / 5,
+            float(record["closed"]), vetoed / o.steps, len(o.notices) / 10, len(o.rules) / 5]
 
 def call(o: Observation) -> list[float]:
     "What is proposed: the action type, and what the tools say about the call."
     name = o.proposed.action.name
-    odd = [bool(o.proposed.action.error), bool(o.tool_lines), FAILING.format(name) in o.tool_lines, target_of(o) is None]
+    failing = FAILING.format(name) in o.tool_lines
+    odd = [bool(o.proposed.action.error), bool(o.tool_lines), failing, target_of(o) is None]
     return [float(name == x) for x in FORMS] + [float(x) for x in odd]
 
 def shown(o: Observation) -> list[float]:
@@ -59,7 +60,7 @@ def numbers(o: Observation | None) -> np.ndarray[Any, np.dtype[np.float32]]:    
     if o is None: return np.zeros(WIDTH, np.float32)
     return np.clip(np.array([x for part in PARTS for x in part(o)], np.float32), -1, 1)
 
-# %% ../../nbs/serving/13_gymnasium.ipynb #27a68d10
+# %% ../../nbs/serving/13_gymnasium.ipynb #1753ee35
 CHARACTERS = "".join(sorted(set(string.printable)))
 MOST = 20_000       # characters of an observation
 
@@ -79,8 +80,8 @@ class SentinelGym(gymnasium.Env[Any, Any]):
                  preview: Preview = "none",                    # full: the answer is in the text, on purpose
                  responder: str = "",                          # who proposes; the tier's own if it is empty
                  render_mode: str | None = None):
-        for what, value, known in (("observation", observation, ("text", "numbers")), ("reward", reward, ("shaped", "binary"))):
-            if value not in known: raise ValueError(f"unknown {what} {value!r}: choose one of {', '.join(known)}")
+        if observation not in ("text", "numbers"): raise ValueError(f"unknown observation {observation!r}: text or numbers")
+        if reward not in ("shaped", "binary"): raise ValueError(f"unknown reward {reward!r}: shaped or binary")
         self.how = {"task_id": task_id, "split": split, "preview": preview, "responder": responder}
         self.reads, self.pays, self.render_mode = observation, reward, render_mode
         self._begin(0, self.how)      # so that what cannot be begun is said now
@@ -88,7 +89,8 @@ class SentinelGym(gymnasium.Env[Any, Any]):
         box = spaces.Box(-1, 1, (WIDTH,), np.float32)
         self.observation_space: spaces.Space[Any] = text if observation == "text" else box
         decision, why = spaces.Discrete(len(DECISIONS)), spaces.Text(1500, min_length=0, charset=CHARACTERS)
-        self.action_space: spaces.Space[Any] = spaces.Dict(decision=decision, justification=why) if justified else decision
+        both = spaces.Dict(decision=decision, justification=why)
+        self.action_space: spaces.Space[Any] = both if justified else decision
 
     def _begin(self, seed: int, how: dict[str, Any]) -> None:
         scenario = generate_scenario(how["task_id"], seed, how["split"])
@@ -99,9 +101,10 @@ class SentinelGym(gymnasium.Env[Any, Any]):
         return numbers(o) if self.reads == "numbers" else plain_text(user_prompt(o)) if o else ""
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
-        "Begin an episode: of the scenario `seed`, or of one drawn. `options` may change task_id, split, preview or responder."
+        "Begin an episode: of the scenario `seed`, or of one drawn. `options` may change what was said at the start."
         super().reset(seed=seed)
-        if odd := set(options or {}) - set(self.how): raise ValueError(f"unknown option {min(odd)!r}: choose among {', '.join(self.how)}")
+        if odd := set(options or {}) - set(self.how):
+            raise ValueError(f"unknown option {min(odd)!r}: choose among {', '.join(self.how)}")
         self.seed_used = int(self.np_random.integers(2**31)) if seed is None else seed
         self._begin(self.seed_used, self.how | (options or {}))
         return self._seen(), {"seed": self.seed_used}
@@ -119,4 +122,5 @@ class SentinelGym(gymnasium.Env[Any, Any]):
         "What is on the table, as text."
         return user_prompt(self.episode.observation) if self.episode.observation else "The episode is over."
 
-if "Sentinel-v0" not in gymnasium.registry: gymnasium.register("Sentinel-v0", entry_point="sentinel.doors.gymnasium:SentinelGym")
+if "Sentinel-v0" not in gymnasium.registry:
+    gymnasium.register("Sentinel-v0", entry_point="sentinel.doors.gymnasium:SentinelGym")

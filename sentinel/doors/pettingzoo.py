@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['PLACES', 'SEATS', 'Mask', 'SentinelZoo', 'situation']
 
-# %% ../../nbs/serving/14_pettingzoo.ipynb #031576a2
+# %% ../../nbs/serving/14_pettingzoo.ipynb #c3244e6b
 from typing import Any, Literal
 import numpy as np
 from gymnasium import spaces
@@ -20,7 +20,7 @@ from ..world.conditions import affected
 from ..world.evidence import facts, needs, runbook, say
 from ..world.scenarios import alert, candidates, generate_scenario
 
-# %% ../../nbs/serving/14_pettingzoo.ipynb #9e17edbd
+# %% ../../nbs/serving/14_pettingzoo.ipynb #a8b5f7a8
 PLACES = 256       # the longest list of candidates that the space has room for
 SEATS = ("responder", "overseer")
 Mask = np.ndarray[Any, np.dtype[np.int8]]
@@ -36,9 +36,11 @@ class SentinelZoo(AECEnv[str, Any, Any]):
                  render_mode: str | None = None):
         super().__init__()
         if reward not in ("shaped", "binary"): raise ValueError(f"unknown reward {reward!r}: choose shaped or binary")
-        self.task_id, self.split, self.preview, self.pays, self.render_mode = task_id, split, preview, reward, render_mode
+        self.task_id, self.split, self.preview = task_id, split, preview
+        self.pays, self.render_mode = reward, render_mode
         self.possible_agents = list(SEATS)
-        self.observation_spaces = {"responder": spaces.Box(0, 1, (4,), np.float32), "overseer": spaces.Box(-1, 1, (WIDTH,), np.float32)}
+        self.observation_spaces = {"responder": spaces.Box(0, 1, (4,), np.float32),
+                                   "overseer": spaces.Box(-1, 1, (WIDTH,), np.float32)}
         self.action_spaces = {"responder": spaces.Discrete(PLACES), "overseer": spaces.Discrete(len(DECISIONS))}
         self._random = np.random.default_rng(0)
         self._begin(0)
@@ -47,7 +49,8 @@ class SentinelZoo(AECEnv[str, Any, Any]):
     def action_space(self, agent: str) -> Any: return self.action_spaces[agent]
 
     def _begin(self, seed: int) -> None:
-        self.episode = Episode(generate_scenario(self.task_id, seed, self.split), preview=self.preview, mode="alternating")
+        scenario = generate_scenario(self.task_id, seed, self.split)
+        self.episode = Episode(scenario, preview=self.preview, mode="alternating")
 
     def reset(self, seed: int | None = None, options: dict[str, Any] | None = None) -> None:
         "Begin an episode: of the scenario `seed`, or of one drawn."
@@ -66,8 +69,8 @@ class SentinelZoo(AECEnv[str, Any, Any]):
         found = [a.key for a in candidates(self.episode.world)][:PLACES]
         mask: Mask = np.zeros(PLACES, np.int8)
         mask[:len(found)] = 1
-        self.infos = {"responder": {"candidates": found, "action_mask": mask, "seed": self.seed_used, "text": situation(self.episode)},
-                      "overseer": {}}
+        told = {"candidates": found, "action_mask": mask, "seed": self.seed_used, "text": situation(self.episode)}
+        self.infos = {"responder": told, "overseer": {}}
 
     def observe(self, agent: str) -> Any:
         "What a seat sees as numbers; the text of it is in its `info`."
@@ -79,8 +82,8 @@ class SentinelZoo(AECEnv[str, Any, Any]):
 
     def step(self, action: Any) -> None:
         "Propose (a place in the list, or the action itself as text), or decide."
-        if self.terminations[self.agent_selection] or self.truncations[self.agent_selection]: return self._was_dead_step(action)
         agent = self.agent_selection
+        if self.terminations[agent] or self.truncations[agent]: return self._was_dead_step(action)
         self._cumulative_rewards[agent] = 0.0
         self._clear_rewards()
         if agent == "responder": self._propose(action)
@@ -90,14 +93,16 @@ class SentinelZoo(AECEnv[str, Any, Any]):
 
     def _propose(self, action: Any) -> None:
         found = self.infos["responder"]["candidates"]
-        if not isinstance(action, str) and not 0 <= int(action) < PLACES: raise ValueError(f"{action!r} is no place in the list")
+        if not isinstance(action, str) and not 0 <= int(action) < PLACES:
+            raise ValueError(f"{action!r} is no place in the list")
         key = action if isinstance(action, str) else found[int(action) % len(found)]
         self.episode.propose(key, rationale="")
         assert self.episode.observation is not None
         self.infos["overseer"] = {"text": user_prompt(self.episode.observation)}
 
     def _decide(self, action: Any) -> None:
-        if not self.action_spaces["overseer"].contains(action): raise ValueError(f"{action!r} is no decision: 0 to 3, see DECISIONS")
+        if not self.action_spaces["overseer"].contains(action):
+            raise ValueError(f"{action!r} is no decision: 0 to 3, see DECISIONS")
         before = affected(self.episode.world)
         turned = self.episode.decide(DECISIONS[int(action)])
         assert turned.grade is not None

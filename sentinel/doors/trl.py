@@ -5,8 +5,8 @@
 # %% auto #0
 __all__ = ['TOOLS', 'Oversight']
 
-# %% ../../nbs/serving/17_trl.ipynb #b7f87490
+# %% ../../nbs/serving/17_trl.ipynb #05490efb
 from ..training.multi_turn import TOOLS, Oversight
 
-# %% ../../nbs/serving/17_trl.ipynb #14714119
+# %% ../../nbs/serving/17_trl.ipynb #3d7ec833
 _all_ = ["TOOLS", "Oversight"]

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['SentinelConfig', 'SentinelData', 'SentinelTask', 'begun', 'SentinelTaskset', 'SentinelVfConfig', 'SentinelVfEnv']
 
-# %% ../../nbs/serving/16_verifiers.ipynb #c411df5a
+# %% ../../nbs/serving/16_verifiers.ipynb #8303fae6
 #| eval: false
 from collections.abc import Iterator
 from typing import Any, Literal
@@ -16,7 +16,7 @@ from ..oversight.prompts import parse_reply, render, user_prompt
 from ..world.scenarios import TIERS, generate_scenario
 from ..world.splits import SIZES
 
-# %% ../../nbs/serving/16_verifiers.ipynb #2b487658
+# %% ../../nbs/serving/16_verifiers.ipynb #6e34ac27
 #| eval: false
 class SentinelConfig(vf.TasksetConfig):
     "Which incidents: a split, all tiers by turns or one, and the preview mode."
@@ -50,7 +50,8 @@ class SentinelTaskset(vf.Taskset[SentinelTask, SentinelConfig]):
     def load(self) -> Iterator[SentinelTask]:
         "Tiers by turns, seeds from 0. Raises ValueError for an unknown tier."
         c = self.config
-        if c.task_id and c.task_id not in TIERS: raise ValueError(f"unknown task_id {c.task_id!r}: choose one of {', '.join(TIERS)}")
+        if c.task_id and c.task_id not in TIERS:
+            raise ValueError(f"unknown task_id {c.task_id!r}: choose one of {', '.join(TIERS)}")
         sizes: dict[str, Any] = SIZES.get(c.split) or dict.fromkeys(TIERS, 2**31)
         tiers = {t: n for t, n in sizes.items() if c.task_id in ("", t)}
         for seed in range(max(tiers.values(), default=0)):

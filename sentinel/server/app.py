@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['SESSIONS', 'make_app', 'from_surroundings']
 
-# %% ../../nbs/serving/07_app.ipynb #6e7fce58
+# %% ../../nbs/serving/07_app.ipynb #c0cda93c
 import os
 from typing import Any
 from fastapi import FastAPI, Response
@@ -18,7 +18,7 @@ from .environment import ABOUT, SentinelEnvironment
 from .gate import Gate, Limits, Meter
 from .tools import SentinelTools
 
-# %% ../../nbs/serving/07_app.ipynb #b232f311
+# %% ../../nbs/serving/07_app.ipynb #0e53bd2c
 SESSIONS = 64
 
 def make_app(sessions: int = SESSIONS,          # episodes at once
@@ -28,7 +28,8 @@ def make_app(sessions: int = SESSIONS,          # episodes at once
     "The whole server as an application."
     capacity = ConcurrencyConfig(max_concurrent_envs=sessions, session_timeout=limits.idle)
     env = SentinelTools if mcp else SentinelEnvironment
-    made = create_app(env, SentinelAction, SentinelObservation, "sentinel", concurrency_config=capacity, state_cls=SentinelState)
+    made = create_app(env, SentinelAction, SentinelObservation, "sentinel",
+                      concurrency_config=capacity, state_cls=SentinelState)
     made.title, made.version, made.description = "SENTINEL", sentinel.__version__, ABOUT
     meter = Meter()
 
@@ -40,7 +41,7 @@ def make_app(sessions: int = SESSIONS,          # episodes at once
     made.add_middleware(Gate, limits=limits, meter=meter)
     return made
 
-# %% ../../nbs/serving/07_app.ipynb #e011b02f
+# %% ../../nbs/serving/07_app.ipynb #38ca0472
 def from_surroundings() -> FastAPI:
     """The application as environment variables want it. Raises ValueError in one line.
 

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['FRAME', 'cpu', 'world_share', 'parts', 'step_cost', 'measure']
 
-# %% ../../nbs/serving/19_costs.ipynb #167c8c08
+# %% ../../nbs/serving/19_costs.ipynb #6e0858b3
 import json, time
 from typing import Any
 import psutil
@@ -18,7 +18,7 @@ from .run import process
 from ..world.checks import row
 from ..world.scenarios import generate_scenario
 
-# %% ../../nbs/serving/19_costs.ipynb #fff7b75e
+# %% ../../nbs/serving/19_costs.ipynb #66730ba1
 FRAME = json.dumps({"type": "step", "data": {"decision": "approve", "justification": "It looks fine.", "risk": 0.1}})
 
 def cpu(work: Any, n: int) -> float:
@@ -49,7 +49,7 @@ def parts(n: int = 300) -> dict[str, float]:
             "to JSON": cpu(lambda: WSObservationResponse(data=envelope).model_dump_json(), n)}
 
 def step_cost(n: int = 40) -> dict[str, float]:
-    "CPU milliseconds of the server for a step over a socket, the world's share, and the wall time of a start: `n` war rooms."
+    "CPU milliseconds of the server for a step over a socket, over `n` war rooms, and the wall time of a start."
     start = time.monotonic()
     with process("--log-level", "error") as (url, p):
         started, server = time.monotonic() - start, psutil.Process(p.pid)

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['NOT_BEGUN', 'ABOUT', 'SentinelEnvironment', 'rates']
 
-# %% ../../nbs/serving/04_environment.ipynb #1de938cd
+# %% ../../nbs/serving/04_environment.ipynb #b50a0d01
 import secrets
 from typing import Any
 from openenv.core.env_server.interfaces import Environment
@@ -21,7 +21,7 @@ from .rubric import OversightRubric
 from .tasks import Tasks
 from ..world.consequence import Label
 
-# %% ../../nbs/serving/04_environment.ipynb #8bd83151
+# %% ../../nbs/serving/04_environment.ipynb #8be0d16a
 NOT_BEGUN = "there is no episode: reset first"
 ABOUT = "Judge another agent's proposed action in a cloud incident before it runs: approve, flag, block or escalate."
 
@@ -101,8 +101,8 @@ class SentinelEnvironment(Tasks, Environment[SentinelAction, SentinelObservation
         o, play = self._options, self._play
         if play is None: return SentinelState()
         return SentinelState(
-            episode_id=self._episode, step_count=play.step, task_id=o.task_id, seed=o.seed, split=o.split, preview=o.preview,
-            responder=o.responder or DEFAULT_RESPONDER[o.task_id], reward=o.reward, steps=play.play.scenario.steps,
+            episode_id=self._episode, step_count=play.step, task_id=o.task_id, seed=o.seed, split=o.split,
+            preview=o.preview, responder=o.responder or DEFAULT_RESPONDER[o.task_id], reward=o.reward, steps=play.play.scenario.steps,
             done=play.done, rewards=list(self._rewards))
 
     def get_metadata(self) -> EnvironmentMetadata:
@@ -111,7 +111,7 @@ class SentinelEnvironment(Tasks, Environment[SentinelAction, SentinelObservation
             name="sentinel", description=ABOUT, version=sentinel.__version__, author="The SENTINEL authors",
             documentation_url="https://sentinel-oversight.github.io/sentinel")
 
-# %% ../../nbs/serving/04_environment.ipynb #f6e524bb
+# %% ../../nbs/serving/04_environment.ipynb #59149411
 def rates(n: int = 40) -> tuple[float, float]:     # war rooms
     "Steps per CPU second of this class: with observations unread, and with each read as data."
     import time
@@ -119,7 +119,8 @@ def rates(n: int = 40) -> tuple[float, float]:     # war rooms
     for read in (False, True):
         envs = [SentinelEnvironment() for _ in range(n)]
         for k, env in enumerate(envs): env.reset(k, task_id="war_room")
-        action, count, start = SentinelAction(decision="approve", justification="It looks fine."), 0, time.process_time()
+        action = SentinelAction(decision="approve", justification="It looks fine.")
+        count, start = 0, time.process_time()
         for env in envs:
             while not (got := env.step(action)).done:
                 if read: got.model_dump()

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['SEATS', 'MIX', 'one_of', 'amiss_reset', 'Options', 'begun', 'ActionData', 'amiss_action']
 
-# %% ../../nbs/serving/01_options.ipynb #4838368e
+# %% ../../nbs/serving/01_options.ipynb #4c9c66c3
 from typing import Annotated, Any, NamedTuple, NotRequired, TypedDict
 from ..models import MOST_TEXT, KnobsData, QueueData, ResetData, Reveal, Reward
 from ..oversight.contract import Preview
@@ -17,7 +17,7 @@ from ..oversight.verdicts import Decision
 from ..world.proposals import Knobs
 from ..world.scenarios import SPLITS, TIERS, generate_scenario
 
-# %% ../../nbs/serving/01_options.ipynb #6c883bf5
+# %% ../../nbs/serving/01_options.ipynb #bdfb6f34
 SEATS = ("is not served over the wire: the Overseer is the one acting seat here, in mode train_overseer; "
          "both seats are behind sentinel.doors.pettingzoo")
 MIX = ("catastrophic", "wrong", "correct", "neutral")
@@ -28,19 +28,19 @@ def one_of(what: str, value: str, known: Any) -> str:
 
 def amiss_reset(data: Any) -> str:
     "What is wrong with the options of a reset, in one line; empty if nothing is."
-    if isinstance(data, dict) and data.get("mode") in ("train_responder", "alternating"): return f"mode {data['mode']} {SEATS}"
+    mode = data.get("mode") if isinstance(data, dict) else None
+    if mode in ("train_responder", "alternating"): return f"mode {mode} {SEATS}"
     if said := complaint(ResetData, data): return said
-    said = one_of("task_id", data.get("task_id", "action_screen"), TIERS) or one_of("split", data.get("split", "train"), SPLITS)
-    if said: return said
-    if name := data.get("responder"):
-        if said := one_of("responder", name, RESPONDERS): return said
+    names = ("task_id", "action_screen", TIERS), ("split", "train", SPLITS), ("responder", "", ["", *RESPONDERS])
+    for what, usual, known in names:
+        if said := one_of(what, data.get(what, usual), known): return said
     if len(data.get("episode_id") or "") > 255: return "episode_id is longer than 255 characters"
     knobs = Knobs(**data.get("knobs", {}))
     total = sum(getattr(knobs, k) for k in MIX)
     if abs(total - 1) > 1e-6: return f"knobs: {', '.join(MIX)} add up to {total:g}, not to 1"
     return ""
 
-# %% ../../nbs/serving/01_options.ipynb #349cbda6
+# %% ../../nbs/serving/01_options.ipynb #4ba0c8b6
 class Options(NamedTuple):
     "What was asked of a reset, with everything filled in."
     task_id: str = "action_screen"
@@ -56,9 +56,10 @@ class Options(NamedTuple):
 def begun(o: Options) -> State:
     "The first proposal of an episode."
     scenario = generate_scenario(o.task_id, o.seed, o.split)
-    return begin(scenario, o.preview, o.responder, knobs=Knobs(**o.knobs), queue=Queue(**o.queue), remembers="decisions")
+    knobs, queue = Knobs(**o.knobs), Queue(**o.queue)
+    return begin(scenario, o.preview, o.responder, knobs=knobs, queue=queue, remembers="decisions")
 
-# %% ../../nbs/serving/01_options.ipynb #881f7b0b
+# %% ../../nbs/serving/01_options.ipynb #b395f270
 class ActionData(TypedDict):
     "An action on the wire."
     decision: Decision

@@ -5,14 +5,14 @@
 # %% auto #0
 __all__ = ['Truth', 'DecisionRubric', 'JustificationRubric', 'OversightRubric']
 
-# %% ../../nbs/serving/02_rubric.ipynb #df62248b
+# %% ../../nbs/serving/02_rubric.ipynb #5b851d49
 from typing import Any
 from openenv.core.rubrics import Rubric
 from ..models import Reward
 from ..oversight.grader import APPROVE_BONUS, BONUS, ENOUGH, RIGHT, TABLE, WEIGHTS, Grade
 from ..world.consequence import Label
 
-# %% ../../nbs/serving/02_rubric.ipynb #b228a670
+# %% ../../nbs/serving/02_rubric.ipynb #76276a7c
 class Truth:
     "What the environment knows about the decision that is being graded."
     label: Label = "neutral"      # class of the action

@@ -5,12 +5,12 @@
 # %% auto #0
 __all__ = ['SplitType', 'TYPES', 'TRAIN', 'Task', 'count', 'place', 'task', 'Tasks']
 
-# %% ../../nbs/serving/03_tasks.ipynb #8be2793d
+# %% ../../nbs/serving/03_tasks.ipynb #905cb427
 from typing import Any, Literal, NamedTuple
 from ..world.scenarios import TIERS
 from ..world.splits import SIZES
 
-# %% ../../nbs/serving/03_tasks.ipynb #b571670e
+# %% ../../nbs/serving/03_tasks.ipynb #b6d6014f
 SplitType = Literal["train", "validation", "test"]
 TYPES: dict[str, SplitType] = {"train": "train", "dev": "validation", "heldout": "test", "heldout_1k": "test", "ood": "test"}
 TRAIN = 10_000      # tasks listed of a split without end
@@ -42,7 +42,7 @@ def task(split: str, index: int) -> dict[str, Any]:
     tier, seed = place(split, index)
     return Task(f"{split}/{tier}/{seed}", split, index, tier, {"task_id": tier, "seed": seed, "split": split})._asdict()
 
-# %% ../../nbs/serving/03_tasks.ipynb #750111ec
+# %% ../../nbs/serving/03_tasks.ipynb #169f5601
 class Tasks:
     "OpenEnv's task provider over our splits. Needs no episode and changes none."
     def list_splits(self) -> list[dict[str, Any]]:
@@ -60,7 +60,8 @@ class Tasks:
     def get_task_range(self, split: str, start: int | None = None, stop: int | None = None) -> list[dict[str, Any]]:
         "Tasks from `start` up to, not including, `stop`. Raises IndexError where it leaves the split."
         first, last = start or 0, count(split) if stop is None else stop
-        if not 0 <= first <= last <= count(split): raise IndexError(f"{split} has {count(split)} tasks, and no {first} to {last}")
+        if not 0 <= first <= last <= count(split):
+            raise IndexError(f"{split} has {count(split)} tasks, and no {first} to {last}")
         return [task(split, k) for k in range(first, last)]
 
     def list_tasks(self, split: str) -> list[dict[str, Any]]:

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['LOOPBACK', 'ALONE', 'no_network', 'Started', 'LocalProvider', 'report']
 
-# %% ../../nbs/serving/11_validation.ipynb #8f02b78c
+# %% ../../nbs/serving/11_validation.ipynb #e25f3169
 import subprocess, sys, time
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from openenv.validation.runtime.contracts import LaunchSpec
 from openenv.validation.types import Level, ProviderCapability
 from .run import listening, ready
 
-# %% ../../nbs/serving/11_validation.ipynb #7bc9cea3
+# %% ../../nbs/serving/11_validation.ipynb #24e24fe4
 LOOPBACK = ("127.", "::1", "localhost", "0.0.0.0")
 
 def no_network() -> None:
@@ -28,12 +28,13 @@ def no_network() -> None:
         to = told[0] if event == "socket.getaddrinfo" else told[1]
         host = to[0] if isinstance(to, tuple) else to
         if isinstance(host, bytes): host = host.decode("latin-1")
-        if isinstance(host, str) and host and not host.startswith(("/", *LOOPBACK)): raise OSError(f"there is no network: {host}")
+        leaves = isinstance(host, str) and host and not host.startswith(("/", *LOOPBACK))
+        if leaves: raise OSError(f"there is no network: {host}")
     sys.addaudithook(hook)
 
 ALONE = "from sentinel.server.validation import no_network; no_network(); from sentinel.cli.main import app; app()"
 
-# %% ../../nbs/serving/11_validation.ipynb #e9601bc2
+# %% ../../nbs/serving/11_validation.ipynb #927cc4ab
 class Started:
     "A server that was started for validation."
     def __init__(self, process: "subprocess.Popen[Any]", base_url: str):
@@ -41,7 +42,7 @@ class Started:
 
     def inspect(self) -> dict[str, Any]: return {"pid": self.process.pid}
     def logs(self, max_bytes: int = 65536) -> str: return ""
-    def exec(self, argv: list[str], timeout_s: float) -> ExecResult: raise ProviderError("there is no sandbox to run things in")
+    def exec(self, argv: list[str], timeout_s: float) -> ExecResult: raise ProviderError("there is no sandbox")
 
     def stop(self) -> None:
         self.process.terminate()

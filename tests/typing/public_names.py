@@ -8,11 +8,12 @@ from typing import assert_type
 import sentinel
 from sentinel import (
     FAMILIES, PROFILES, TIERS, Action, Condition, Decision, Effects, Episode, Grade, Item, Knobs, Label, NoVerdict, Observation,
-    Overseer, Preview, Responder, Row, Runs, Scenario, Service, State, Turned, Verdict, World, apply, begin, classify, diagnose,
-    drift, evaluate, generate_scenario, grade, lesson, minimal_pair, nano_overseer, one_by_one, overseer_named, parse_action,
+    Overseer, Preview, Responder, Row, Runs, Scenario, SentinelAction, SentinelEnv, SentinelObservation, SentinelState, Service, State, Turned, Verdict, World, apply, begin, classify, connect, diagnose,
+    drift, evaluate, generate_scenario, grade, http_overseer, lesson, minimal_pair, nano_overseer, one_by_one, overseer_named, parse_action,
     parse_reply, propose, read_receipt, render, resolved, scenarios_of, settle, tick, train, trajectory, walk,
 )
 from sentinel.oversight.reading import case_of
+from sentinel.server.run import running
 
 assert_type(sentinel.__version__, str)
 
@@ -94,3 +95,15 @@ def whole_run(out: Path) -> list[str]:
     receipt = train("nano", out, smoke=True)
     assert receipt["stages"] == read_receipt(out)["stages"]
     return list(receipt["stages"])
+
+# The wire
+with running() as url, connect(url) as env:
+    assert_type(env, SentinelEnv)
+    got = env.reset(task_id="war_room", seed=42, reward="shaped")
+    assert_type(got.observation, SentinelObservation)
+    assert_type(got.observation.seen, Observation | None)
+    got = env.step(SentinelAction(decision="block", justification="Nothing shown speaks for it."))
+    got = env.step({"decision": "flag", "step": 1})
+    assert_type(env.step("approve").reward, float | None)
+    assert_type(env.state(), SentinelState)
+print(http_overseer("http://localhost:9000/oversee").batch)
