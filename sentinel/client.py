@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['START', 'check_url', 'why_not', 'refused', 'Result', 'from_coroutine', 'SentinelEnv', 'connect']
 
-# %% ../nbs/serving/09_client.ipynb #943e036b
+# %% ../nbs/serving/09_client.ipynb #f0356faa
 import asyncio, concurrent.futures, inspect, os, sys
 from collections.abc import Callable, Generator, Mapping
 from typing import Any, Unpack
@@ -16,7 +16,7 @@ from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidSta
 from websockets.protocol import State as SocketState
 from .models import ResetData, SentinelAction, SentinelObservation, SentinelState
 
-# %% ../nbs/serving/09_client.ipynb #044db27a
+# %% ../nbs/serving/09_client.ipynb #5efbabaf
 START = "start one with `sentinel serve`"
 
 def check_url(url: Any) -> str:
@@ -47,7 +47,7 @@ def refused(url: str, told: Mapping[str, Any]) -> Exception:
     wrong = code in ("VALIDATION_ERROR", "INVALID_JSON", "UNKNOWN_TYPE")
     return ValueError(words) if wrong else RuntimeError(f"{url}: {words}")
 
-# %% ../nbs/serving/09_client.ipynb #6ece15df
+# %% ../nbs/serving/09_client.ipynb #2fb43ce0
 class Result(StepResult[SentinelObservation]):
     "An observation, a reward and whether the episode is over. Can be awaited, and then is itself."
     observation: SentinelObservation
@@ -58,7 +58,7 @@ class Result(StepResult[SentinelObservation]):
         return self
         yield      # what makes this a generator
 
-# %% ../nbs/serving/09_client.ipynb #6cf81551
+# %% ../nbs/serving/09_client.ipynb #c4334eaa
 def from_coroutine(env: Any) -> bool:
     "Is a coroutine about to get the answer of this client? A cell of a notebook without `await` is none."
     try: asyncio.get_running_loop()

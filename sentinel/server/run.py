@@ -6,7 +6,7 @@
 __all__ = ['PLAIN', 'log', 'is_loopback', 'check_binding', 'listening', 'JsonLines', 'log_to', 'Server', 'Serving', 'server_of',
            'url_of', 'serve', 'running', 'ready', 'process']
 
-# %% ../../nbs/serving/08_serve.ipynb #96176ad3
+# %% ../../nbs/serving/08_serve.ipynb #9f53e4a0
 import ipaddress, json, logging, os, signal, socket, subprocess, sys, threading, time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,7 +17,7 @@ import uvicorn
 from .app import SESSIONS, make_app
 from .gate import Limits
 
-# %% ../../nbs/serving/08_serve.ipynb #dded6cc4
+# %% ../../nbs/serving/08_serve.ipynb #d9ae87f0
 def is_loopback(host: str) -> bool:
     "Is it an address that only this machine reaches?"
     if host == "localhost": return True
@@ -38,7 +38,7 @@ def listening(host: str, port: int) -> socket.socket:
     except socket.gaierror: raise ValueError(f"cannot listen on {host}:{port}: there is no such host") from None
     except OSError as e: raise ValueError(f"cannot listen on {host}:{port}: {os.strerror(e.errno or 0)}") from None
 
-# %% ../../nbs/serving/08_serve.ipynb #5f333a2a
+# %% ../../nbs/serving/08_serve.ipynb #bb1b0723
 PLAIN = set(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "color_message", "taskName"}
 
 class JsonLines(logging.Formatter):
@@ -60,7 +60,7 @@ def log_to(stream: Any, level: str = "info") -> None:
         logger.setLevel(level.upper())
     logging.getLogger("fastmcp").setLevel(logging.CRITICAL)      # a refused tool call is an answer, not an error
 
-# %% ../../nbs/serving/08_serve.ipynb #d1feef0b
+# %% ../../nbs/serving/08_serve.ipynb #78727d70
 log = logging.getLogger("sentinel.serve")
 
 class Server(uvicorn.Server):
@@ -108,11 +108,11 @@ def serve(host: str = "127.0.0.1", port: int = 8000, how: Serving = Serving(), i
         server.run(sockets=[sock])
         log.info("stopped")
 
-# %% ../../nbs/serving/08_serve.ipynb #3a2ce063
+# %% ../../nbs/serving/08_serve.ipynb #4dd699d7
 @contextmanager
-def running(how: Serving = Serving()) -> Iterator[str]:
-    "A server in a thread, on a free port; gives its address."
-    with listening("127.0.0.1", 0) as sock:
+def running(how: Serving = Serving(), port: int = 0) -> Iterator[str]:
+    "A server in a thread, on a port (0: any that is free); gives its address."
+    with listening("127.0.0.1", port) as sock:
         server = server_of(how)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [sock]}, daemon=True)
         thread.start()
