@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['START', 'check_url', 'why_not', 'refused', 'Result', 'from_coroutine', 'SentinelEnv', 'connect']
 
-# %% ../nbs/serving/09_client.ipynb #f0356faa
+# %% ../nbs/serving/09_client.ipynb #611b0ee2
 import asyncio, concurrent.futures, inspect, os, sys
 from collections.abc import Callable, Generator, Mapping
 from typing import Any, Unpack
@@ -16,7 +16,7 @@ from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidSta
 from websockets.protocol import State as SocketState
 from .models import ResetData, SentinelAction, SentinelObservation, SentinelState
 
-# %% ../nbs/serving/09_client.ipynb #5efbabaf
+# %% ../nbs/serving/09_client.ipynb #b308beae
 START = "start one with `sentinel serve`"
 
 def check_url(url: Any) -> str:
@@ -47,7 +47,7 @@ def refused(url: str, told: Mapping[str, Any]) -> Exception:
     wrong = code in ("VALIDATION_ERROR", "INVALID_JSON", "UNKNOWN_TYPE")
     return ValueError(words) if wrong else RuntimeError(f"{url}: {words}")
 
-# %% ../nbs/serving/09_client.ipynb #2fb43ce0
+# %% ../nbs/serving/09_client.ipynb #9f015cb3
 class Result(StepResult[SentinelObservation]):
     "An observation, a reward and whether the episode is over. Can be awaited, and then is itself."
     observation: SentinelObservation
@@ -58,7 +58,7 @@ class Result(StepResult[SentinelObservation]):
         return self
         yield      # what makes this a generator
 
-# %% ../nbs/serving/09_client.ipynb #c4334eaa
+# %% ../nbs/serving/09_client.ipynb #d28e89fb
 def from_coroutine(env: Any) -> bool:
     "Is a coroutine about to get the answer of this client? A cell of a notebook without `await` is none."
     try: asyncio.get_running_loop()
@@ -162,6 +162,7 @@ class SentinelEnv(EnvClient[SentinelAction, SentinelObservation, SentinelState])
         self._played_on = None
         done = super().close()
         if not inspect.isawaitable(done): self.sync()._stop_loop()
+        self._in_turn = asyncio.Lock()      # the next one belongs to another loop
         return done
 
     def _step_payload(self, action: Any) -> dict[str, Any]:

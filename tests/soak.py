@@ -13,6 +13,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
+ALSO = ("tests/soak_job.py", "tests/test_image.py")  # the image is installed by its own step here, not by a quicker one
 LIBRARIES = ("torch", "transformers", "trl", "peft", "datasets", "onnxruntime", "numpy")
 
 
@@ -40,7 +41,7 @@ def soaked(path):
 
 
 def main():
-    every, wanted, receipt = [*slow_notebooks(), "tests/soak_job.py"], sys.argv[1:], ROOT / "data" / "soak.json"
+    every, wanted, receipt = [*slow_notebooks(), *ALSO], sys.argv[1:], ROOT / "data" / "soak.json"
     if odd := [path for path in wanted if path not in every]:
         sys.exit(f"soak: {odd[0]} has nothing slow: choose among {', '.join(every)}")
     told = {"machine": {"system": platform.system(), "processor": platform.machine(), "cores": os.cpu_count()},

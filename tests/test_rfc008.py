@@ -109,10 +109,14 @@ def test_episode_isolation(url):
         assert played(a, "block", task_id="war_room", seed=1) == alone[0]
 
 
-def test_oracle_max():
+def test_oracle_max(url, monkeypatch, capsys):
     "The Overseer that knows the truth earns what can be earned, but for the declared tolerance."
     got, possible = ORACLE
     assert got / possible >= 1 - DECLARED["reward"]["oracle_tolerance"]
+    monkeypatch.setattr("sys.argv", ["oracle.py", url, "4"])  # the script itself, as the declaration names it
+    oracle.main()
+    told = json.loads(capsys.readouterr().out)
+    assert told["tasks"] == 4 and told["share"] >= 1 - DECLARED["reward"]["oracle_tolerance"]
 
 
 @pytest.mark.parametrize("decision", ["approve", "flag", "block", "escalate"])

@@ -6,7 +6,7 @@
 __all__ = ['DEEPEST', 'HALF', 'READER', 'KINDS', 'Message', 'Receive', 'Send', 'log', 'STRANGER', 'depth', 'plain_json',
            'amiss_frame', 'amiss_body', 'Meter', 'Limits', 'Gate']
 
-# %% ../../nbs/serving/05_gate.ipynb #6dc276ca
+# %% ../../nbs/serving/05_gate.ipynb #f52d574f
 import asyncio, hmac, json, logging, re, time
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, NamedTuple
@@ -14,7 +14,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Proc
 from .options import amiss_action, amiss_reset, one_of
 from .tasks import TYPES
 
-# %% ../../nbs/serving/05_gate.ipynb #a824a34e
+# %% ../../nbs/serving/05_gate.ipynb #196bc541
 DEEPEST = 32        # objects and lists within each other
 HALF = re.compile(r"\\u[dD][89abAB]|[\ud800-\udfff]")      # may be a lone surrogate; looked at closely only then
 
@@ -54,7 +54,7 @@ def plain_json(text: str | bytes) -> Any:
         except UnicodeEncodeError: raise ValueError("there is half a character in it (a lone surrogate)") from None
     return data
 
-# %% ../../nbs/serving/05_gate.ipynb #38129447
+# %% ../../nbs/serving/05_gate.ipynb #c23c6748
 KINDS = ("reset", "step", "state", "close", "mcp")
 
 def amiss_frame(data: Any) -> str:
@@ -74,7 +74,7 @@ def amiss_body(path: str, data: Any) -> str:
     asks_for_tasks = re.fullmatch(r"/\w+/(tasks|num_tasks|task|task_range)", path)
     return one_of("split", str(data.get("split")), TYPES) if asks_for_tasks else ""
 
-# %% ../../nbs/serving/05_gate.ipynb #599b5ed6
+# %% ../../nbs/serving/05_gate.ipynb #d237ff0a
 class Meter:
     "What one server has done so far."
     def __init__(self) -> None:
@@ -88,7 +88,7 @@ class Meter:
         self.seconds = Histogram("sentinel_answer_seconds", "From a frame to its answer.", ["type"], **of,
                                  buckets=(.0005, .001, .002, .005, .01, .02, .05, .1, .5, 1, 5))
 
-# %% ../../nbs/serving/05_gate.ipynb #d3c0ea5c
+# %% ../../nbs/serving/05_gate.ipynb #cd77716b
 Message = MutableMapping[str, Any]
 Receive, Send = Callable[[], Awaitable[Message]], Callable[[Message], Awaitable[None]]
 
@@ -152,20 +152,22 @@ class Gate:
 
     async def _socket(self, scope: Message, receive: Receive, send: Send) -> None:
         "One socket, until either side ends it."
-        meter, ended = self.meter, "client"
+        meter, ended, gone = self.meter, "client", False
         asked: tuple[str, float] | None = None
 
         async def passes() -> Message:
-            nonlocal ended, asked
+            nonlocal ended, asked, gone
             while True:
                 try:
                     async with asyncio.timeout(self.limits.idle): message = await receive()
                 except TimeoutError:
-                    ended = "idle"
+                    ended, gone = "idle", True
                     reason = f"nothing said for {self.limits.idle:g} s"
                     await send({"type": "websocket.close", "code": 1001, "reason": reason})
                     return {"type": "websocket.disconnect", "code": 1001}
-                if message["type"] != "websocket.receive": return message
+                if message["type"] != "websocket.receive":
+                    gone = gone or message["type"] == "websocket.disconnect"
+                    return message
                 refusal = self._look(message, scope["path"])
                 if not refusal:
                     asked = message.pop("kind"), time.perf_counter()
@@ -173,12 +175,15 @@ class Gate:
                 await answers({"type": "websocket.send", "text": refusal})
 
         async def answers(message: Message) -> None:
-            nonlocal ended, asked
+            nonlocal ended, asked, gone
             try:
                 async with asyncio.timeout(self.limits.slow): await send(message)
             except TimeoutError:
-                ended = "slow"
+                ended, gone = "slow", True
                 raise OSError("the answer is not read") from None
+            except OSError:
+                gone = True
+                raise
             if asked and message["type"] == "websocket.send":
                 meter.seconds.labels(asked[0]).observe(time.perf_counter() - asked[1])
                 asked = None
@@ -186,6 +191,8 @@ class Gate:
         meter.open.inc()
         start = time.time()
         try: await self.app(scope, passes, answers)
+        except Exception:
+            if not gone: raise      # what is said to somebody who has left is no error of the server's
         finally:
             meter.open.dec()
             meter.sockets.labels(ended).inc()

@@ -6,7 +6,7 @@
 __all__ = ['SPLITS', 'WHY', 'RESET', 'STEP', 'GARBAGE', 'LEFT', 'Played', 'exchange', 'differs', 'client', 'crowd', 'measured',
            'raw', 'frame', 'cut', 'leave', 'drop', 'settled', 'soak']
 
-# %% ../../nbs/serving/10_sessions.ipynb #199b81e6
+# %% ../../nbs/serving/10_sessions.ipynb #c524ef0a
 import asyncio, base64, json, os, random, socket, struct, time
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
@@ -16,7 +16,7 @@ from ..oversight.episode import Episode
 from ..oversight.verdicts import DECISIONS
 from ..world.scenarios import TIERS, generate_scenario
 
-# %% ../../nbs/serving/10_sessions.ipynb #f3992506
+# %% ../../nbs/serving/10_sessions.ipynb #ff5f65fd
 class Played(NamedTuple):
     "What a crowd of clients has seen."
     steps: int = 0
@@ -66,7 +66,7 @@ def measured(url: str, name: str) -> float:
     with urlopen(f"{url}/metrics") as page: lines = page.read().decode().splitlines()
     return sum(float(x.rsplit(" ", 1)[1]) for x in lines if x.startswith(name) and x[len(name)] in " {")
 
-# %% ../../nbs/serving/10_sessions.ipynb #d3229f40
+# %% ../../nbs/serving/10_sessions.ipynb #2ab781df
 def raw(url: str) -> socket.socket:
     "A socket on which the handshake has been made, and nothing else."
     at = urlsplit(url)
@@ -141,7 +141,7 @@ def settled(url: str, seconds: float) -> float:
         time.sleep(.1)
     raise TimeoutError(f"{measured(url, 'sentinel_sockets_open'):g} sockets are still open after {seconds:g} s")
 
-# %% ../../nbs/serving/10_sessions.ipynb #9d9ffcb5
+# %% ../../nbs/serving/10_sessions.ipynb #4102500e
 def soak(clients: int = 64, episodes: int = 100, dropped: int = 2000) -> dict[str, Any]:
     "The crowd, then the deserters, then a crowd again; the server's memory in between, in MB."
     import tempfile
@@ -160,6 +160,9 @@ def soak(clients: int = 64, episodes: int = 100, dropped: int = 2000) -> dict[st
             told["dropped"].append(drop(url, dropped - dropped // 2, 2))
             told["settled_s"].append(settled(url, 120))
             told["memory_dropped"] = memory()
+            time.sleep(6)      # the last words of those who were let go may be read for five seconds
+            left = [c for c in psutil.Process(p.pid).net_connections("tcp") if c.status == "ESTABLISHED"]
+            told["connections"] = len(left)
             told["after"] = asyncio.run(crowd(url, clients, 1, 0))._asdict()
             p.terminate()
             told["exit"] = p.wait(15)

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['LOOPBACK', 'ALONE', 'no_network', 'Started', 'LocalProvider', 'report']
 
-# %% ../../nbs/serving/11_validation.ipynb #fd278ceb
+# %% ../../nbs/serving/11_validation.ipynb #6bca98d9
 import subprocess, sys, time
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from openenv.validation.runtime.contracts import LaunchSpec
 from openenv.validation.types import Level, ProviderCapability
 from .run import listening, ready
 
-# %% ../../nbs/serving/11_validation.ipynb #007d4b09
+# %% ../../nbs/serving/11_validation.ipynb #9bbc6fb0
 LOOPBACK = ("127.", "::1", "localhost", "0.0.0.0")
 
 def no_network() -> None:
@@ -34,7 +34,7 @@ def no_network() -> None:
 
 ALONE = "from sentinel.server.validation import no_network; no_network(); from sentinel.cli.main import app; app()"
 
-# %% ../../nbs/serving/11_validation.ipynb #ca26cbfe
+# %% ../../nbs/serving/11_validation.ipynb #05815852
 class Started:
     "A server that was started for validation."
     def __init__(self, process: "subprocess.Popen[Any]", base_url: str):
