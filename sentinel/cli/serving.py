@@ -5,13 +5,13 @@
 # %% auto #0
 __all__ = ['LEVELS', 'Host', 'Port', 'Sessions', 'Idle', 'Ping', 'Mcp', 'Insecure', 'LogLevel', 'COMMANDS', 'serve']
 
-# %% ../../nbs/cli/06_serving.ipynb #2ad7a031
+# %% ../../nbs/cli/06_serving.ipynb #e546044a
 import os, sys
 from typing import Annotated
 import typer
 from .console import Command, one_line, screen
 
-# %% ../../nbs/cli/06_serving.ipynb #7f4bbd0b
+# %% ../../nbs/cli/06_serving.ipynb #a087c1fd
 LEVELS = ("debug", "info", "warning", "error")
 Host = Annotated[str, typer.Option("--host", help="Address to listen on. Anything but loopback wants a token.")]
 Port = Annotated[int, typer.Option("--port", help="Port to listen on; 0 takes a free one.")]

@@ -6,7 +6,7 @@
 __all__ = ['PLAIN', 'log', 'is_loopback', 'check_binding', 'listening', 'JsonLines', 'calmly', 'log_to', 'Server', 'Sockets',
            'Serving', 'server_of', 'url_of', 'serve', 'running', 'ready', 'process']
 
-# %% ../../nbs/serving/08_serve.ipynb #ff19dcc0
+# %% ../../nbs/serving/08_serve.ipynb #f4c69639
 import asyncio, ipaddress, json, logging, os, signal, socket, subprocess, sys, threading, time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,7 +18,7 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 from .app import SESSIONS, make_app
 from .gate import Limits
 
-# %% ../../nbs/serving/08_serve.ipynb #17daf9e4
+# %% ../../nbs/serving/08_serve.ipynb #f7dba7ef
 def is_loopback(host: str) -> bool:
     "Is it an address that only this machine reaches?"
     if host == "localhost": return True
@@ -36,10 +36,11 @@ def listening(host: str, port: int) -> socket.socket:
     if not 0 <= port <= 65535: raise ValueError(f"{port} is no port: choose one from 0 (any that is free) to 65535")
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try: return socket.create_server((host, port), family=family, backlog=256)
-    except socket.gaierror: raise ValueError(f"cannot listen on {host}:{port}: there is no such host") from None
-    except OSError as e: raise ValueError(f"cannot listen on {host}:{port}: {os.strerror(e.errno or 0)}") from None
+    except OSError as e:
+        why = os.strerror(e.errno) if e.errno and e.errno > 0 else "there is no such host"
+        raise ValueError(f"cannot listen on {host}:{port}: {why}") from None
 
-# %% ../../nbs/serving/08_serve.ipynb #0de55d93
+# %% ../../nbs/serving/08_serve.ipynb #3d43ffc4
 PLAIN = set(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "color_message", "taskName"}
 
 class JsonLines(logging.Formatter):
@@ -67,7 +68,7 @@ def log_to(stream: Any, level: str = "info") -> None:
         logger.setLevel(level.upper())
     logging.getLogger("fastmcp").setLevel(logging.CRITICAL)      # a refused tool call is an answer, not an error
 
-# %% ../../nbs/serving/08_serve.ipynb #3b94365f
+# %% ../../nbs/serving/08_serve.ipynb #ebc0805b
 log = logging.getLogger("sentinel.serve")
 
 class Server(uvicorn.Server):
@@ -130,7 +131,7 @@ def serve(host: str = "127.0.0.1", port: int = 8000, how: Serving = Serving(), i
         server.run(sockets=[sock])
         log.info("stopped")
 
-# %% ../../nbs/serving/08_serve.ipynb #6fc59784
+# %% ../../nbs/serving/08_serve.ipynb #5914006a
 @contextmanager
 def running(how: Serving = Serving(), port: int = 0) -> Iterator[str]:
     "A server in a thread, on a port (0: any that is free); gives its address."

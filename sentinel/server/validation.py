@@ -5,8 +5,8 @@
 # %% auto #0
 __all__ = ['LOOPBACK', 'ALONE', 'no_network', 'Started', 'LocalProvider', 'report']
 
-# %% ../../nbs/serving/11_validation.ipynb #6bca98d9
-import subprocess, sys, time
+# %% ../../nbs/serving/11_validation.ipynb #a211cbc5
+import subprocess, sys
 from pathlib import Path
 from typing import Any
 import sentinel
@@ -18,7 +18,7 @@ from openenv.validation.runtime.contracts import LaunchSpec
 from openenv.validation.types import Level, ProviderCapability
 from .run import listening, ready
 
-# %% ../../nbs/serving/11_validation.ipynb #9bbc6fb0
+# %% ../../nbs/serving/11_validation.ipynb #429ae731
 LOOPBACK = ("127.", "::1", "localhost", "0.0.0.0")
 
 def no_network() -> None:
@@ -34,7 +34,7 @@ def no_network() -> None:
 
 ALONE = "from sentinel.server.validation import no_network; no_network(); from sentinel.cli.main import app; app()"
 
-# %% ../../nbs/serving/11_validation.ipynb #05815852
+# %% ../../nbs/serving/11_validation.ipynb #128c7942
 class Started:
     "A server that was started for validation."
     def __init__(self, process: "subprocess.Popen[Any]", base_url: str):
