@@ -6,7 +6,7 @@
 __all__ = ['DEEPEST', 'HALF', 'READER', 'KINDS', 'Message', 'Receive', 'Send', 'log', 'STRANGER', 'depth', 'plain_json',
            'amiss_frame', 'amiss_body', 'Meter', 'Limits', 'Gate']
 
-# %% ../../nbs/serving/05_gate.ipynb #f52d574f
+# %% ../../nbs/serving/05_gate.ipynb #df6e6260
 import asyncio, hmac, json, logging, re, time
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, NamedTuple
@@ -14,7 +14,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Proc
 from .options import amiss_action, amiss_reset, one_of
 from .tasks import TYPES
 
-# %% ../../nbs/serving/05_gate.ipynb #196bc541
+# %% ../../nbs/serving/05_gate.ipynb #60c4ad29
 DEEPEST = 32        # objects and lists within each other
 HALF = re.compile(r"\\u[dD][89abAB]|[\ud800-\udfff]")      # may be a lone surrogate; looked at closely only then
 
@@ -54,7 +54,7 @@ def plain_json(text: str | bytes) -> Any:
         except UnicodeEncodeError: raise ValueError("there is half a character in it (a lone surrogate)") from None
     return data
 
-# %% ../../nbs/serving/05_gate.ipynb #c23c6748
+# %% ../../nbs/serving/05_gate.ipynb #d2c8028d
 KINDS = ("reset", "step", "state", "close", "mcp")
 
 def amiss_frame(data: Any) -> str:
@@ -74,7 +74,7 @@ def amiss_body(path: str, data: Any) -> str:
     asks_for_tasks = re.fullmatch(r"/\w+/(tasks|num_tasks|task|task_range)", path)
     return one_of("split", str(data.get("split")), TYPES) if asks_for_tasks else ""
 
-# %% ../../nbs/serving/05_gate.ipynb #d237ff0a
+# %% ../../nbs/serving/05_gate.ipynb #691ee07b
 class Meter:
     "What one server has done so far."
     def __init__(self) -> None:
@@ -88,7 +88,7 @@ class Meter:
         self.seconds = Histogram("sentinel_answer_seconds", "From a frame to its answer.", ["type"], **of,
                                  buckets=(.0005, .001, .002, .005, .01, .02, .05, .1, .5, 1, 5))
 
-# %% ../../nbs/serving/05_gate.ipynb #cd77716b
+# %% ../../nbs/serving/05_gate.ipynb #6f938e9c
 Message = MutableMapping[str, Any]
 Receive, Send = Callable[[], Awaitable[Message]], Callable[[Message], Awaitable[None]]
 
@@ -103,7 +103,7 @@ log = logging.getLogger("sentinel.gate")
 STRANGER = "this server wants a token: Authorization: Bearer ..."
 
 class Gate:
-    "Stands in front of an ASGI application and lets plain data pass."
+    "Stands before an ASGI application and lets plain data pass."
     def __init__(self, app: Any, limits: Limits = Limits(), meter: Meter | None = None):
         self.app, self.limits, self.meter = app, limits, meter or Meter()
 
@@ -192,7 +192,7 @@ class Gate:
         start = time.time()
         try: await self.app(scope, passes, answers)
         except Exception:
-            if not gone: raise      # what is said to somebody who has left is no error of the server's
+            if not gone: raise      # words to one who has left are no error of the server's
         finally:
             meter.open.dec()
             meter.sockets.labels(ended).inc()
@@ -200,7 +200,7 @@ class Gate:
             log.info("socket ended", extra={"ended": ended, "path": scope["path"], "seconds": seconds})
 
     def _look(self, message: Message, path: str) -> str:
-        "The answer to a frame that does not pass; empty if it does, and then its kind is noted in it."
+        "The answer to a frame that does not pass; empty if it does, and its kind is noted."
         text, code = message.get("text"), "INVALID_JSON"
         try:
             if text is None: raise ValueError("a frame is text, and this one is bytes")

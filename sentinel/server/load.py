@@ -6,7 +6,7 @@
 __all__ = ['SPLITS', 'WHY', 'RESET', 'STEP', 'GARBAGE', 'LEFT', 'Played', 'exchange', 'differs', 'client', 'crowd', 'measured',
            'raw', 'frame', 'cut', 'leave', 'drop', 'settled', 'soak']
 
-# %% ../../nbs/serving/10_sessions.ipynb #8eed3fa2
+# %% ../../nbs/serving/10_sessions.ipynb #e5cf8d05
 import asyncio, base64, json, os, random, socket, struct, time
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
@@ -16,7 +16,7 @@ from ..oversight.episode import Episode
 from ..oversight.verdicts import DECISIONS
 from ..world.scenarios import TIERS, generate_scenario
 
-# %% ../../nbs/serving/10_sessions.ipynb #dddc0dcb
+# %% ../../nbs/serving/10_sessions.ipynb #13de2dc9
 class Played(NamedTuple):
     "What a crowd of clients has seen."
     steps: int = 0
@@ -66,7 +66,7 @@ def measured(url: str, name: str) -> float:
     with urlopen(f"{url}/metrics") as page: lines = page.read().decode().splitlines()
     return sum(float(x.rsplit(" ", 1)[1]) for x in lines if x.startswith(name) and x[len(name)] in " {")
 
-# %% ../../nbs/serving/10_sessions.ipynb #a80ff7a3
+# %% ../../nbs/serving/10_sessions.ipynb #6fc9f3f6
 def raw(url: str) -> socket.socket:
     "A socket on which the handshake has been made, and nothing else."
     at = urlsplit(url)
@@ -141,7 +141,7 @@ def settled(url: str, seconds: float) -> float:
         time.sleep(.1)
     raise TimeoutError(f"{measured(url, 'sentinel_sockets_open'):g} sockets are still open after {seconds:g} s")
 
-# %% ../../nbs/serving/10_sessions.ipynb #4fcf0577
+# %% ../../nbs/serving/10_sessions.ipynb #8d61fc84
 def soak(clients: int = 64, episodes: int = 100, dropped: int = 2000) -> dict[str, Any]:
     "The crowd, then the deserters, then a crowd again; the server's memory in between, in MB."
     import tempfile
@@ -150,15 +150,14 @@ def soak(clients: int = 64, episodes: int = 100, dropped: int = 2000) -> dict[st
     with tempfile.TemporaryFile("w+") as log:
         with process("--idle", "120", "--ping", "5", errors=log) as (url, p):
             memory = lambda: round(psutil.Process(p.pid).memory_info().rss / 2**20, 1)
-            told: dict[str, Any] = {"memory": {"start": memory()}, "crowd": []}
-            for half in ("crowd, first half", "crowd, second half"):
-                told["crowd"].append(asyncio.run(crowd(url, clients, episodes // 2, .002))._asdict())
-                told["memory"][half] = memory()
-            told |= {"dropped": [], "settled_s": []}
-            for half in ("dropped, first half", "dropped, second half"):
+            asyncio.run(crowd(url, clients, 2))
+            told: dict[str, Any] = {"memory_warm": memory()}
+            told["crowd"] = asyncio.run(crowd(url, clients, episodes, .002))._asdict()
+            told |= {"memory_crowd": memory(), "dropped": [], "settled_s": []}
+            for half in ("memory_half", "memory_dropped"):
                 told["dropped"].append(drop(url, dropped // 2, len(told["dropped"])))
                 told["settled_s"].append(settled(url, 120))
-                told["memory"][half] = memory()
+                told[half] = memory()
             time.sleep(6)      # the last words of those who were let go may be read for five seconds
             left = [c for c in psutil.Process(p.pid).net_connections("tcp") if c.status == "ESTABLISHED"]
             told["connections"] = len(left)
