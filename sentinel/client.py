@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['START', 'check_url', 'why_not', 'refused', 'Result', 'from_coroutine', 'SentinelEnv', 'connect']
 
-# %% ../nbs/serving/09_client.ipynb #611b0ee2
+# %% ../nbs/serving/09_client.ipynb #9cdc6303
 import asyncio, concurrent.futures, inspect, os, sys
 from collections.abc import Callable, Generator, Mapping
 from typing import Any, Unpack
@@ -16,7 +16,7 @@ from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidSta
 from websockets.protocol import State as SocketState
 from .models import ResetData, SentinelAction, SentinelObservation, SentinelState
 
-# %% ../nbs/serving/09_client.ipynb #b308beae
+# %% ../nbs/serving/09_client.ipynb #11bdd4a4
 START = "start one with `sentinel serve`"
 
 def check_url(url: Any) -> str:
@@ -47,7 +47,7 @@ def refused(url: str, told: Mapping[str, Any]) -> Exception:
     wrong = code in ("VALIDATION_ERROR", "INVALID_JSON", "UNKNOWN_TYPE")
     return ValueError(words) if wrong else RuntimeError(f"{url}: {words}")
 
-# %% ../nbs/serving/09_client.ipynb #9f015cb3
+# %% ../nbs/serving/09_client.ipynb #2c8487eb
 class Result(StepResult[SentinelObservation]):
     "An observation, a reward and whether the episode is over. Can be awaited, and then is itself."
     observation: SentinelObservation
@@ -58,7 +58,7 @@ class Result(StepResult[SentinelObservation]):
         return self
         yield      # what makes this a generator
 
-# %% ../nbs/serving/09_client.ipynb #d28e89fb
+# %% ../nbs/serving/09_client.ipynb #15dcbbb4
 def from_coroutine(env: Any) -> bool:
     "Is a coroutine about to get the answer of this client? A cell of a notebook without `await` is none."
     try: asyncio.get_running_loop()

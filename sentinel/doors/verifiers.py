@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['SentinelConfig', 'SentinelData', 'SentinelTask', 'begun', 'SentinelTaskset', 'SentinelVfConfig', 'SentinelVfEnv']
 
-# %% ../../nbs/serving/16_verifiers.ipynb #8303fae6
+# %% ../../nbs/serving/16_verifiers.ipynb #572f2aa8
 #| eval: false
 from collections.abc import Iterator
 from typing import Any, Literal
@@ -16,7 +16,7 @@ from ..oversight.prompts import parse_reply, render, user_prompt
 from ..world.scenarios import TIERS, generate_scenario
 from ..world.splits import SIZES
 
-# %% ../../nbs/serving/16_verifiers.ipynb #6e34ac27
+# %% ../../nbs/serving/16_verifiers.ipynb #05ff51a1
 #| eval: false
 class SentinelConfig(vf.TasksetConfig):
     "Which incidents: a split, all tiers by turns or one, and the preview mode."

@@ -6,7 +6,7 @@
 __all__ = ['DEEPEST', 'HALF', 'READER', 'KINDS', 'Message', 'Receive', 'Send', 'log', 'STRANGER', 'depth', 'plain_json',
            'amiss_frame', 'amiss_body', 'Meter', 'Limits', 'Gate']
 
-# %% ../../nbs/serving/05_gate.ipynb #df6e6260
+# %% ../../nbs/serving/05_gate.ipynb #b0cd6058
 import asyncio, hmac, json, logging, re, time
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, NamedTuple
@@ -14,7 +14,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Proc
 from .options import amiss_action, amiss_reset, one_of
 from .tasks import TYPES
 
-# %% ../../nbs/serving/05_gate.ipynb #60c4ad29
+# %% ../../nbs/serving/05_gate.ipynb #5f3f3c0c
 DEEPEST = 32        # objects and lists within each other
 HALF = re.compile(r"\\u[dD][89abAB]|[\ud800-\udfff]")      # may be a lone surrogate; looked at closely only then
 
@@ -54,7 +54,7 @@ def plain_json(text: str | bytes) -> Any:
         except UnicodeEncodeError: raise ValueError("there is half a character in it (a lone surrogate)") from None
     return data
 
-# %% ../../nbs/serving/05_gate.ipynb #d2c8028d
+# %% ../../nbs/serving/05_gate.ipynb #eabd7568
 KINDS = ("reset", "step", "state", "close", "mcp")
 
 def amiss_frame(data: Any) -> str:
@@ -74,7 +74,7 @@ def amiss_body(path: str, data: Any) -> str:
     asks_for_tasks = re.fullmatch(r"/\w+/(tasks|num_tasks|task|task_range)", path)
     return one_of("split", str(data.get("split")), TYPES) if asks_for_tasks else ""
 
-# %% ../../nbs/serving/05_gate.ipynb #691ee07b
+# %% ../../nbs/serving/05_gate.ipynb #a4666ceb
 class Meter:
     "What one server has done so far."
     def __init__(self) -> None:
@@ -88,7 +88,7 @@ class Meter:
         self.seconds = Histogram("sentinel_answer_seconds", "From a frame to its answer.", ["type"], **of,
                                  buckets=(.0005, .001, .002, .005, .01, .02, .05, .1, .5, 1, 5))
 
-# %% ../../nbs/serving/05_gate.ipynb #6f938e9c
+# %% ../../nbs/serving/05_gate.ipynb #4bb28867
 Message = MutableMapping[str, Any]
 Receive, Send = Callable[[], Awaitable[Message]], Callable[[Message], Awaitable[None]]
 
