@@ -1,6 +1,6 @@
 """What the hub will ask of an environment, under the names of its checks (RFC 008, local lane).
 
-The official validator grades five of them today (see nbs/serving/11_validation); these are ours, over real sockets where it matters.
+The official validator grades five of them today (see nbs/serving/12_validation); these are ours, over real sockets where it matters.
 """
 import importlib.util
 import inspect

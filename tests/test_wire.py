@@ -102,7 +102,7 @@ def forbidden(path):
     found, name = imports(path), path.relative_to(PACKAGE).as_posix()
     floor = name.split("/")[0].removesuffix(".py")
     rules = [(floor in ("ground", "world", "oversight", "training"), "openenv"), (floor == "server", "sentinel.client"),
-             (floor in ("client", "models"), "sentinel.server"), (floor in ("server", "client", "models"), "sentinel.training"),
+             (floor in ("client", "calls", "models"), "sentinel.server"), (floor in ("server", "client", "models"), "sentinel.training"),
              (floor == "doors" and name != "doors/trl.py", "sentinel.training"), (floor != "cli" and floor != "doors", "gradio")]
     return sorted(f"{name}: {m}" for applies, bad in rules if applies for m in found if m == bad or m.startswith(bad + "."))
 
