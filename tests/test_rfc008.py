@@ -25,6 +25,7 @@ from sentinel.world.scenarios import TIERS
 PACKAGE = Path(__file__).parent.parent / "sentinel"
 DECLARED = yaml.safe_load((PACKAGE / "openenv.yaml").read_text(encoding="utf-8"))["validation"]
 CANARIES = {p.stem: json.loads(p.read_text(encoding="utf-8")) for p in sorted((PACKAGE / DECLARED["capabilities"]["canaries"]).glob("*.json"))}
+assert len(CANARIES) >= 5
 TASKS = [task("dev", k * count("dev") // 40)["reset"] for k in range(40)]
 spec = importlib.util.spec_from_file_location("oracle", PACKAGE / DECLARED["capabilities"]["oracle"]["location"])
 oracle = importlib.util.module_from_spec(spec)
@@ -128,7 +129,6 @@ def test_floor_gap(decision):
 @pytest.mark.parametrize("name", CANARIES)
 def test_canary_floor(name):
     "So does a constant answer that is dressed up for the grader."
-    assert len(CANARIES) >= 5
     assert earned(CANARIES[name]["action"]) <= 1 - DECLARED["reward"]["floor_margin"]
 
 

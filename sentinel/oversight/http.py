@@ -9,6 +9,7 @@ __all__ = ['Asked', 'post', 'tried', 'read', 'failed', 'HttpOverseer', 'http_ove
 import json, os, time
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
+from http.client import HTTPException
 from urllib.error import HTTPError, URLError
 from urllib.parse import urlsplit
 from urllib.request import Request, urlopen
@@ -26,10 +27,12 @@ class Asked(NamedTuple):
 
 def post(how: Asked, observations: Sequence[Observation]) -> Any:
     "What the server says about some observations, as JSON. Raises OSError or ValueError."
-    token = os.environ.get("SENTINEL_TOKEN", "")
+    token = os.environ.get("SENTINEL_OVERSEER_TOKEN", "")      # theirs; that of our own server is not sent to anybody
     headers = {"content-type": "application/json"} | ({"authorization": f"Bearer {token}"} if token else {})
     body = json.dumps({"observations": [o.to_dict() for o in observations]}).encode()
-    with urlopen(Request(how.url, body, headers), timeout=how.timeout) as answer: return json.loads(answer.read())
+    try:
+        with urlopen(Request(how.url, body, headers), timeout=how.timeout) as answer: return json.loads(answer.read())
+    except (HTTPException, RecursionError) as e: raise ValueError(f"{type(e).__name__}: {e}"[:200]) from None
 
 def tried(how: Asked, observations: Sequence[Observation], sleep: Callable[[float], None]) -> Any:
     "The same, asked again where there is hope. Raises OSError or ValueError."

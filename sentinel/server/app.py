@@ -9,7 +9,7 @@ __all__ = ['SESSIONS', 'make_app', 'from_surroundings']
 import os
 from typing import Any
 from fastapi import FastAPI, Response
-from openenv.core.env_server import create_app
+from openenv.core.env_server import create_fastapi_app
 from openenv.core.env_server.types import ConcurrencyConfig
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 import sentinel
@@ -26,10 +26,11 @@ def make_app(sessions: int = SESSIONS,          # episodes at once
              mcp: bool = False,                 # give agents the four tools?
             ) -> FastAPI:                       # to be run by any ASGI server, in one process
     "The whole server as an application."
-    capacity = ConcurrencyConfig(max_concurrent_envs=sessions, session_timeout=limits.idle)
+    # a socket is timed by the gate; what is made over /mcp has no socket, and only OpenEnv knows how long it has been idle
+    capacity = ConcurrencyConfig(max_concurrent_envs=sessions, session_timeout=limits.idle if mcp else None)
     env = SentinelTools if mcp else SentinelEnvironment
-    made = create_app(env, SentinelAction, SentinelObservation, "sentinel",
-                      concurrency_config=capacity, state_cls=SentinelState)
+    made = create_fastapi_app(env, SentinelAction, SentinelObservation, concurrency_config=capacity, env_name="sentinel",
+                              state_cls=SentinelState)      # without OpenEnv's own page, which the gate does not know
     made.title, made.version, made.description = "SENTINEL", sentinel.__version__, ABOUT
     meter = Meter()
 
@@ -38,7 +39,7 @@ def make_app(sessions: int = SESSIONS,          # episodes at once
         "Numbers for Prometheus: sockets, frames, refusals, seconds, memory."
         return Response(generate_latest(meter.registry), media_type=CONTENT_TYPE_LATEST)
 
-    made.add_middleware(Gate, limits=limits, meter=meter)
+    made.add_middleware(Gate, limits=limits._replace(agents=mcp), meter=meter)
     return made
 
 # %% ../../nbs/serving/07_app.ipynb #38ca0472

@@ -59,7 +59,8 @@ class SentinelEnvironment(Tasks, Environment[SentinelAction, SentinelObservation
         if not isinstance(action, SentinelAction):      # which was checked when it was made
             data = {"decision": action} if isinstance(action, str) else action
             if said := amiss_action(data): return self._refuse(f"step: {said}")
-            action = SentinelAction(**data)
+            action = SentinelAction(**{k: v for k, v in data.items() if k != "metadata"})
+        if not hasattr(action, "decision"): return self._refuse("step: it has no 'decision'")
         play = self._play
         if play is None: return self._refuse(NOT_BEGUN)
         if play.done or play.proposal is None: return self._refuse(OVER)

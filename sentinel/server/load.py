@@ -150,14 +150,14 @@ def soak(clients: int = 64, episodes: int = 100, dropped: int = 2000) -> dict[st
     with tempfile.TemporaryFile("w+") as log:
         with process("--idle", "120", "--ping", "5", errors=log) as (url, p):
             memory = lambda: round(psutil.Process(p.pid).memory_info().rss / 2**20, 1)
-            asyncio.run(crowd(url, clients, 2))
-            told: dict[str, Any] = {"memory_warm": memory()}
-            told["crowd"] = asyncio.run(crowd(url, clients, episodes, .002))._asdict()
-            told |= {"memory_crowd": memory(), "dropped": [], "settled_s": []}
-            for half in ("memory_half", "memory_dropped"):
-                told["dropped"].append(drop(url, dropped // 2, len(told["dropped"])))
+            told: dict[str, Any] = {"memory": [memory()], "crowd": [], "dropped": [], "settled_s": []}
+            for half in range(2):
+                told["crowd"].append(asyncio.run(crowd(url, clients, episodes // 2, .002))._asdict())
+                told["memory"].append(memory())
+            for half in range(2):
+                told["dropped"].append(drop(url, dropped // 2, half))
                 told["settled_s"].append(settled(url, 120))
-                told[half] = memory()
+                told["memory"].append(memory())
             time.sleep(6)      # the last words of those who were let go may be read for five seconds
             left = [c for c in psutil.Process(p.pid).net_connections("tcp") if c.status == "ESTABLISHED"]
             told["connections"] = len(left)
