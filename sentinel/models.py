@@ -66,7 +66,7 @@ class SentinelObservation(Observation):
     seen: Annotated[Seen | None, SEEN] = None     # what an Overseer sees of the proposal; null when there is none
 
     def model_dump(self, **how: Any) -> dict[str, Any]:
-        "As data. What is seen is data already, and is not walked through once more: that is half of a step's time."
+        "As data. What is seen is data already, and is not walked through once more."
         left_out = how.pop("exclude", None) or set()
         if how or not isinstance(left_out, set): return super().model_dump(exclude=left_out, **how)
         data = super().model_dump(exclude=left_out | {"seen"})

@@ -32,11 +32,21 @@ def url():
         yield address
 
 
+FORKED = """
+import os, sys
+sys.stdout.flush()
+if not os.fork(): print("child", env.reset(seed=5).observation.seen.step, env.state().seed, flush=True); os._exit(0)
+os.wait()
+print("parent", env.state().seed)
+"""
+
+
 def test_two_bare_lines_in_a_script(url, tmp_path):
+    "And after a fork, where the child has a loop and an episode of its own."
     script = tmp_path / "script.py"
-    script.write_text(TWO_LINES.format(url=url) + AFTER)
-    done = subprocess.run([sys.executable, script], capture_output=True, text=True, cwd=tmp_path)
-    assert done.stdout.split() == ["42", "3.0"], done.stderr
+    script.write_text(TWO_LINES.format(url=url) + AFTER + FORKED)
+    done = subprocess.run([sys.executable, script], capture_output=True, text=True, cwd=tmp_path, timeout=60)
+    assert done.stdout.split() == ["42", "3.0", "child", "0", "5", "parent", "42"], done.stderr
 
 
 def test_two_bare_lines_in_the_cell_of_a_notebook(url):

@@ -32,11 +32,12 @@ def serve(host: Host = "127.0.0.1", port: Port = 8000, sessions: Sessions = 64, 
     with one_line():
         if log_level not in LEVELS: raise ValueError(f"unknown level {log_level!r}: choose one of {', '.join(LEVELS)}")
         token = os.environ.get("SENTINEL_TOKEN", "")
-        screen.print("[dim]loading OpenEnv takes some seconds ...[/dim]")
-        from sentinel.server.run import Limits, Serving, check_binding, listening, log_to
-        from sentinel.server.run import serve as serve_until_stopped
+        from sentinel.server.address import check_binding, listening
         check_binding(host, token, insecure)
-        listening(host, port).close()      # so that a taken port is said before anything else
+        listening(host, port).close()      # so that a taken port is said before anything is loaded
+        screen.print("[dim]loading OpenEnv takes some seconds ...[/dim]")
+        from sentinel.server.run import Limits, Serving, log_to
+        from sentinel.server.run import serve as serve_until_stopped
         log_to(sys.stderr, log_level)
         tools = "with the tools at /mcp " if mcp else ""
         screen.print(f"SENTINEL {tools}on {host}:{port or 'a free port'}; Ctrl-C stops it")

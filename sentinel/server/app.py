@@ -15,7 +15,8 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 import sentinel
 from ..models import SentinelAction, SentinelObservation, SentinelState
 from .environment import ABOUT, SentinelEnvironment
-from .gate import Gate, Limits, Meter
+from .gate import Amiss, Gate, Limits, Meter
+from .options import amiss_body, amiss_call, amiss_frame
 from .tools import SentinelTools
 
 # %% ../../nbs/serving/07_app.ipynb #0e53bd2c
@@ -39,7 +40,8 @@ def make_app(sessions: int = SESSIONS,          # episodes at once
         "Numbers for Prometheus: sockets, frames, refusals, seconds, memory."
         return Response(generate_latest(meter.registry), media_type=CONTENT_TYPE_LATEST)
 
-    made.add_middleware(Gate, limits=limits._replace(agents=mcp), meter=meter)
+    amiss = Amiss(lambda path, data: amiss_body(path, data, mcp), amiss_frame, lambda data: amiss_call(data, mcp))
+    made.add_middleware(Gate, limits=limits, meter=meter, amiss=amiss)
     return made
 
 # %% ../../nbs/serving/07_app.ipynb #38ca0472

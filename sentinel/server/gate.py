@@ -4,14 +4,13 @@
 
 # %% auto #0
 __all__ = ['DEEPEST', 'HALF', 'READER', 'Message', 'Receive', 'Send', 'log', 'STRANGER', 'depth', 'plain_json', 'Meter', 'Limits',
-           'Gate']
+           'Amiss', 'Gate']
 
 # %% ../../nbs/serving/05_gate.ipynb #b0cd6058
 import asyncio, hmac, json, logging, re, time
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, NamedTuple
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
-from .options import amiss_body, amiss_call, amiss_frame
 
 # %% ../../nbs/serving/05_gate.ipynb #5f3f3c0c
 DEEPEST = 32        # objects and lists within each other
@@ -77,16 +76,21 @@ class Limits(NamedTuple):
     idle: float = 900              # seconds without a frame after which a socket is closed
     slow: float = 30               # seconds that an answer may wait to be read
     body: float = 5                # seconds in which a body has to be here
-    agents: bool = False           # may sessions be made over /mcp?
     token: str = ""                # that every request has to bring, but for /health; empty: none
+
+class Amiss(NamedTuple):
+    "What the application minds in plain data: functions that say it in one line, and nothing if all is well."
+    body: Callable[[str, Any], str] = lambda path, data: ""     # of a request
+    frame: Callable[[Any], str] = lambda data: ""               # on /ws
+    call: Callable[[Any], str] = lambda data: ""                # on /mcp
 
 log = logging.getLogger("sentinel.gate")
 STRANGER = "this server wants a token: Authorization: Bearer ..."
 
 class Gate:
     "Stands before an ASGI application and lets plain data pass."
-    def __init__(self, app: Any, limits: Limits = Limits(), meter: Meter | None = None):
-        self.app, self.limits, self.meter = app, limits, meter or Meter()
+    def __init__(self, app: Any, limits: Limits = Limits(), meter: Meter | None = None, amiss: Amiss = Amiss()):
+        self.app, self.limits, self.meter, self.amiss = app, limits, meter or Meter(), amiss
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         kind = scope["type"]
@@ -126,7 +130,7 @@ class Gate:
                     if not message.get("more_body"): break
                 else: return
         except TimeoutError: return await self._answer(send, "http", 408, "the body did not come")
-        try: said = amiss_body(scope["path"], plain_json(body), self.limits.agents) if body else ""
+        try: said = self.amiss.body(scope["path"], plain_json(body)) if body else ""
         except ValueError as e: return await self._answer(send, "http", 400, str(e))
         if said: return await self._answer(send, "http", 422, said)
         parts = iter([{"type": "http.request", "body": body, "more_body": False}])
@@ -190,7 +194,7 @@ class Gate:
             most = self.limits.largest
             if len(text) > most: raise ValueError(f"a frame has at most {most} characters")
             data, code = plain_json(text), "VALIDATION_ERROR"
-            said = amiss_frame(data) if path == "/ws" else amiss_call(data, self.limits.agents)
+            said = self.amiss.frame(data) if path == "/ws" else self.amiss.call(data)
         except ValueError as e: said = str(e)
         if said.startswith("unknown type"): code = "UNKNOWN_TYPE"
         if not said:
