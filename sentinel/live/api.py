@@ -4,11 +4,12 @@
 
 # %% auto #0
 __all__ = ['BATCH', 'ERROR', 'READING', 'POSTING', 'GONE', 'BATCH_IN', 'BATCH_OUT', 'BATCH_EXAMPLE', 'OUTCOME_EXAMPLES',
-           'ErrorOut', 'UnloggedOut', 'HealthOut', 'StatsOut', 'posts']
+           'ErrorOut', 'UnloggedOut', 'HealthOut', 'posts']
 
 # %% ../../nbs/live/70_api.ipynb #e2fe3c40
 from typing import Annotated, Any, NotRequired, TypedDict
 from .outcome import OutcomeData, OutcomeOut
+from .stats import StatsData
 from .request import EXAMPLES, FailMode, Status, VerdictOut, ask_schema
 from ..oversight.data import schema_of
 from ..oversight.verdicts import Decision
@@ -39,18 +40,6 @@ class HealthOut(TypedDict):
     log: Annotated[str, "ok, or what is wrong"]
     backends: Annotated[list[str], "names that a request may choose"]
     fail_mode: Annotated[FailMode, "what a backend's silence means"]
-
-class StatsOut(TypedDict):
-    "Totals, from the database: the same from every worker, and after a restart."
-    verdicts: Annotated[int, "so far"]
-    since: Annotated[str | None, "time of the first one"]
-    decision: Annotated[dict[str, int], "how many of each"]
-    severity: Annotated[dict[str, int], "how many of each"]
-    backend: Annotated[dict[str, int], "how many of each"]
-    status: Annotated[dict[str, int], "how many of each"]
-    shield_triggered: Annotated[int, "how often the shield saw something"]
-    no_verdicts: Annotated[int, "how often a backend gave none"]
-    latency_ms: Annotated[dict[str, float | None], "p50 and p99"]
 
 # %% ../../nbs/live/70_api.ipynb #06f22b19
 BATCH = 100      # requests in one batch

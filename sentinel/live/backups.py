@@ -11,10 +11,9 @@ from .verbs import table
 
 # %% ../../nbs/live/16_backups.ipynb #68049337
 _PG = """-h -U -p -d -f -F -j -t -n -N -T -E -O -D --dbname --host --username --port --schema --table --file --format --jobs --exclude-table
- --exclude-schema
- --pgdata -X -S -m -l -o -s"""
+ --exclude-schema --pgdata -X -S -m -l -o -s"""
 _AT = "-h --host -d --dbname -U --username -D --pgdata"
-dump: Reader = table("pg_dump", ": reads ; -c|--clean : reads ; -f|--file : writes (a copy)", _PG, _AT, help="-?", )
+dump: Reader = table("pg_dump", ": reads ; -c|--clean : reads ; -f|--file : writes (a copy)", _PG, _AT, help="-?")
 PG: dict[str, Reader] = {
     **dict.fromkeys(("pg_dump", "pg_dumpall", "pg_basebackup", "pg_receivewal", "pg_isready", "pg_controldata",
                      "pg_waldump", "pg_verifybackup", "pg_amcheck", "pg_config", "pg_test_fsync", "pgbadger",
@@ -144,11 +143,9 @@ cron|backup|archive-wal|receive-wal|switch*|sync*|keep|lock*|put-wal|generate-ma
                     "hard\nremovedestination : unguards hard\nrestore : writes many hard\nstopbackup : stops yes\n: "
                     "writes one"),
     "vssadmin": table("vssadmin", "list : reads\ndelete : deletes all no\nresize : deletes many no\ncreate|add : "
-                      "writes one", help="/?"), "wbadmin": table("wbadmin",
-                                                                 "get|status : reads\ndelete : deletes all "
-                                                                         "no\nstart : writes one\nstop : stops "
-                                                                                 "yes\ndisable : unguards hard\n: "
-                                                                                         "writes one", help="/?"),
+                      "writes one", help="/?"),
+    "wbadmin": table("wbadmin", "get|status : reads\ndelete : deletes all no\nstart : writes one\nstop : stops yes\n"
+                     "disable : unguards hard\n: writes one", help="/?"),
     "snapper": table("snapper", "list|ls|status|diff|list-configs|get-config|xadiff : reads\ndelete|rm|remove : "
                      "deletes hard ; ~*-* : deletes many no\ncleanup : deletes many yes\nundochange|rollback : "
                      "rewrites hard\ndelete-config : unguards hard\n: writes one", "-c -t -d"),

@@ -12,12 +12,15 @@ from .effects import Effect
 
 # %% ../../nbs/live/26_calls.ipynb #060e7c71
 def _by_name(table: str) -> dict[str, str]:
-    return {name: head.strip() for line in table.strip().splitlines() for head, _, rest in [line.partition(": ")] for name in rest.split()}
+    return {name: head.strip() for line in table.strip().splitlines() for head, _, rest in [line.partition(": ")]
+            for name in rest.split()}
 
 SHELL: dict[str, str] = _by_name("""
 rm: os.remove os.unlink pathlib.Path().unlink fs.unlink fs.unlinkSync Deno.remove Deno.removeSync
 rmdir: os.rmdir os.removedirs pathlib.Path().rmdir fs.rmdir fs.rmdirSync
-rm -rf: shutil.rmtree fs.rm fs.rmSync fs-extra.remove fs-extra.removeSync rimraf rimraf.sync rimraf.rimraf rimraf.rimrafSync del del.sync del.deleteAsync del.deleteSync setuptools.distutils.dir_util.remove_tree distutils.dir_util.remove_tree fs-extra.emptyDir fs-extra.emptyDirSync trash send2trash.send2trash_all
+rm -rf: shutil.rmtree fs.rm fs.rmSync fs-extra.remove fs-extra.removeSync rimraf rimraf.sync rimraf.rimraf rimraf.rimrafSync del del.sync
+rm -rf: del.deleteAsync del.deleteSync setuptools.distutils.dir_util.remove_tree distutils.dir_util.remove_tree fs-extra.emptyDir
+rm -rf: fs-extra.emptyDirSync trash send2trash.send2trash_all
 mv: shutil.move os.rename os.replace os.renames pathlib.Path().rename pathlib.Path().replace fs.rename fs.renameSync fs-extra.move fs-extra.moveSync
 cp: shutil.copy shutil.copy2 shutil.copyfile fs.copyFile fs.copyFileSync
 cp -r: shutil.copytree fs.cp fs.cpSync fs-extra.copy fs-extra.copySync
@@ -29,11 +32,21 @@ touch: pathlib.Path().touch fs-extra.ensureFile
 chmod: os.chmod pathlib.Path().chmod fs.chmod fs.chmodSync
 chown: os.chown shutil.chown fs.chown fs.chownSync
 kill: os.kill os.killpg process.kill
-echo x >: pathlib.Path().write_text pathlib.Path().write_bytes fs.writeFile fs.writeFileSync fs.createWriteStream fs-extra.outputFile fs-extra.writeJson fs-extra.outputJson Deno.writeTextFile Deno.writeFile Bun.write fs.writeJsonSync
+echo x >: pathlib.Path().write_text pathlib.Path().write_bytes fs.writeFile fs.writeFileSync fs.createWriteStream fs-extra.outputFile
+echo x >: fs-extra.writeJson fs-extra.outputJson Deno.writeTextFile Deno.writeFile Bun.write fs.writeJsonSync
 echo x >>: fs.appendFile fs.appendFileSync
-!: os.system os.popen subprocess.run subprocess.call subprocess.check_call subprocess.check_output subprocess.Popen subprocess.getoutput subprocess.getstatusoutput os.popen2 os.popen3 commands.getoutput commands.getstatusoutput asyncio.create_subprocess_shell asyncio.create_subprocess_exec pexpect.run pexpect.spawn invoke.run pty.spawn child_process.exec child_process.execSync child_process.spawn child_process.spawnSync child_process.execFile child_process.execFileSync child_process.fork execa execa.execa execa.execaSync execa.command execa.commandSync execa.execaCommand shelljs.exec Deno.run Bun.spawn Bun.spawnSync Bun.$ zx.$ os.execl os.execlp os.execv os.execvp os.execvpe os.execve os.execle os.spawnl os.spawnlp os.spawnv os.spawnvp os.posix_spawn os.posix_spawnp fabric.Connection().run fabric.Connection().sudo fabric.Connection().local invoke.Context().run paramiko.SSHClient().exec_command IPython.get_ipython().system get_ipython().system get_ipython().getoutput util.promisify().exec cross-spawn cross-spawn.sync fabric.api.run fabric.api.sudo fabric.api.local sh.bash.bake Deno.Command wexpect.spawn plumbum.cmd.sh node-ssh.NodeSSH().execCommand
+!: os.system os.popen subprocess.run subprocess.call subprocess.check_call subprocess.check_output subprocess.Popen subprocess.getoutput
+!: subprocess.getstatusoutput os.popen2 os.popen3 commands.getoutput commands.getstatusoutput asyncio.create_subprocess_shell
+!: asyncio.create_subprocess_exec pexpect.run pexpect.spawn invoke.run pty.spawn child_process.exec child_process.execSync child_process.spawn
+!: child_process.spawnSync child_process.execFile child_process.execFileSync child_process.fork execa execa.execa execa.execaSync execa.command
+!: execa.commandSync execa.execaCommand shelljs.exec Deno.run Bun.spawn Bun.spawnSync Bun.$ zx.$ os.execl os.execlp os.execv os.execvp os.execvpe
+!: os.execve os.execle os.spawnl os.spawnlp os.spawnv os.spawnvp os.posix_spawn os.posix_spawnp fabric.Connection().run fabric.Connection().sudo
+!: fabric.Connection().local invoke.Context().run paramiko.SSHClient().exec_command IPython.get_ipython().system get_ipython().system
+!: get_ipython().getoutput util.promisify().exec cross-spawn cross-spawn.sync fabric.api.run fabric.api.sudo fabric.api.local sh.bash.bake
+!: Deno.Command wexpect.spawn plumbum.cmd.sh node-ssh.NodeSSH().execCommand
 """)
-SHELL = {"fs-extra." + n.removeprefix("fs."): head for n, head in SHELL.items() if n.startswith("fs.")} | SHELL     # what fs has, fs-extra has
+SHELL = {"fs-extra." + n.removeprefix("fs."): head for n, head in SHELL.items()
+         if n.startswith("fs.")} | SHELL     # what fs has, fs-extra has
 ARGUMENTS_SWAPPED = {"chmod", "chown"}     # os.chmod(path, mode), but chmod mode path
 
 # %% ../../nbs/live/26_calls.ipynb #b9ce777d
@@ -44,14 +57,19 @@ class Does(NamedTuple):
     undo: str
 
 CALLS: dict[str, Does] = {name: Does(*head.split()) for name, head in _by_name("""
-deletes all no: sqlalchemy.MetaData().drop_all shutil.disk_wipe redis.Redis().flushall redis.Redis().flushdb redis.StrictRedis().flushall redis.from_url().flushall redis.from_url().flushdb django.core.management.flush
-unread one yes: ctypes.CDLL ctypes.cdll.LoadLibrary ctypes.WinDLL ctypes.windll marshal.loads dill.loads cloudpickle.loads pickle.loads code.interact runpy.run_path runpy.run_module vm.runInThisContext vm.runInNewContext vm.runInContext vm.Script cffi.FFI().dlopen winreg.DeleteKey winreg.SetValueEx process.binding
+deletes all no: sqlalchemy.MetaData().drop_all shutil.disk_wipe redis.Redis().flushall redis.Redis().flushdb redis.StrictRedis().flushall
+deletes all no: redis.from_url().flushall redis.from_url().flushdb django.core.management.flush
+unread one yes: ctypes.CDLL ctypes.cdll.LoadLibrary ctypes.WinDLL ctypes.windll marshal.loads dill.loads cloudpickle.loads pickle.loads code.interact
+unread one yes: runpy.run_path runpy.run_module vm.runInThisContext vm.runInNewContext vm.runInContext vm.Script cffi.FFI().dlopen winreg.DeleteKey
+unread one yes: winreg.SetValueEx process.binding
 stops one yes: psutil.Process().kill psutil.Process().terminate psutil.Process().suspend
 stops all hard: os.fork os.abort_all
-sends one yes: smtplib.SMTP().sendmail smtplib.SMTP().send_message smtplib.SMTP_SSL().sendmail smtplib.SMTP_SSL().send_message nodemailer.createTransport().sendMail
+sends one yes: smtplib.SMTP().sendmail smtplib.SMTP().send_message smtplib.SMTP_SSL().sendmail smtplib.SMTP_SSL().send_message
+sends one yes: nodemailer.createTransport().sendMail
 sends one hard: ftplib.FTP().storbinary ftplib.FTP().storlines
 deletes one hard: ftplib.FTP().delete ftplib.FTP().rmd paramiko.SSHClient().open_sftp().remove paramiko.SSHClient().open_sftp().rmdir
-reads one yes: send2trash.send2trash requests.get requests.head requests.options httpx.get httpx.head urllib.request.urlopen axios.get axios.head got got.get superagent.get axios axios.request fetch
+reads one yes: send2trash.send2trash requests.get requests.head requests.options httpx.get httpx.head urllib.request.urlopen axios.get axios.head got
+reads one yes: got.get superagent.get axios axios.request fetch
 """).items()}
 
 # %% ../../nbs/live/26_calls.ipynb #e6aed711
@@ -70,12 +88,17 @@ stops one yes: abort cancel kill
 """).items()}
 _NOUNS = {noun: Does(*head.split()) for noun, head in _by_name("""
 restarts one yes: pod pods
-writes one yes: tag tags label labels message messages cookie cookies cache caches item entry row record comment reaction draft tmp temp annotation annotations duplicates element line breakpoint attribute class listener handler key_cache selection text char cell column columns buffer token_cache event_listener session invalidation
-destroys one hard: deployment statefulset daemonset ingress service configmap job cron_job replica_set function rule listener load_balancer alias target_group node autoscaler
+writes one yes: tag tags label labels message messages cookie cookies cache caches item entry row record comment reaction draft tmp temp annotation
+writes one yes: annotations duplicates element line breakpoint attribute class listener handler key_cache selection text char cell column columns
+writes one yes: buffer token_cache event_listener session invalidation
+destroys one hard: deployment statefulset daemonset ingress service configmap job cron_job replica_set function rule listener load_balancer alias
+destroys one hard: target_group node autoscaler
 deletes one hard: object objects blob file message_batch document alarms alarm topic subscription image repository_image secret
 """).items()}
-_WHOLE = re.compile(r"(?:^|_)(?:all|many|bulk|collection|everything|databases?|namespace|cluster|bucket|table|volume|hosted_zone|stack|instances|backups?|"
-                    r"snapshots?|db|keyspace|index|indices|vault|file_system|key_deletion|account|organization|tenant|project)(?:_|$)")
+_WHOLE = re.compile(r"(?:^|_)(?:all|many|bulk|collection|everything|databases?|namespace|cluster|bucket|table|volume|"
+                    r"hosted_zone|stack|instances|backups?|"
+                    r"snapshots?|db|keyspace|index|indices|vault|file_system|key_deletion|account|organization|"
+                    r"tenant|project)(?:_|$)")
 _PARTS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 
 def parts_of(name: str) -> list[str]:
@@ -88,11 +111,16 @@ def method(name: str,              # of a method whose object nobody knows
            ) -> Does | None:       # None: nothing in the name that gives concern
     "What a method does, by verb and noun."
     parts = parts_of(name)
-    if len(parts) == 1 and parts[0] not in ("delete", "destroy", "deregister", "uninstall", "purge", "truncate", "wipe"): return None
-    if parts[:1] in (["batch"], ["schedule"], ["bulk"], ["force"], ["async"]) and len(parts) > 1: parts = parts[1:] + parts[:1]
+    if len(parts) == 1 and parts[0] not in ("delete", "destroy", "deregister", "uninstall", "purge", "truncate",
+                                            "wipe"):
+        return None
+    if parts[:1] in (["batch"], ["schedule"], ["bulk"], ["force"], ["async"]) and len(parts) > 1:
+        parts = parts[1:] + parts[:1]
     verb = parts[0] if parts else ""
-    noun = "_".join(p for p in parts[1:] if p not in ("namespaced", "cluster_custom", "one", "by", "id", "if", "exists", "v", "custom"))
-    if name.lower().startswith("schedulekeydeletion") or name.startswith("schedule_key"): return Does("destroys", "one", "no")
+    noun = "_".join(p for p in parts[1:] if p not in ("namespaced", "cluster_custom", "one", "by", "id", "if",
+                                                      "exists", "v", "custom"))
+    if name.lower().startswith("schedulekeydeletion") or name.startswith("schedule_key"):
+        return Does("destroys", "one", "no")
     does = _VERBS.get(verb)
     if does is None: return None
     if verb in ("delete", "purge", "flush", "empty", "drop"):

@@ -14,8 +14,10 @@ from .clauses import passing, worthless
 
 # %% ../../nbs/live/23_changes.ipynb #bc29d1ab
 _STOP = {"RETURNING", "ORDER BY", "LIMIT", "OPTION", "ORDER", "WINDOW", "THEN", "END", "OUTPUT", "SETTINGS", "WITH"}
-_HIGH = re.compile(r"(?i)'[^']*(?:admin|root|super|owner|dba|god|all)[^']*'|=\s*(?:true|1|'?[yt]'?)\b|[$?:%]\w*\s*$")     # values that give much, or are not told
-_GRAVE = re.compile(r"(?i)^(?:is_?admin|is_?superuser|is_?staff|roles?|permissions?|privileges?|super_priv|grant_priv)$")
+_HIGH = re.compile(r"(?i)'[^']*(?:admin|root|super|owner|dba|god|all)[^']*'|=\s*(?:true|1|'?[yt]'?)\b|"
+                   r"[$?:%]\w*\s*$")     # values that give much, or are not told
+_GRAVE = re.compile(r"(?i)^(?:is_?admin|is_?superuser|is_?staff|roles?|permissions?|privileges?|super_priv|"
+                    r"grant_priv)$")
 
 def _clause(s: Statement, word: str, at: int = 0) -> tuple[int, int] | None:
     "From which word to which a clause of the statement itself goes."
@@ -57,7 +59,8 @@ def changed_rows(s: Statement) -> list[Effect]:
     if far in ("all", "many") and count: far = "key" if int(count[0][:9]) <= 10 else "many"
     if far == "all" and any(w in s.words for w in ("JOIN", "USING")) and not where: far = "many"
     if far == "none": return [Effect("reads", f"table {table}", tool="sql", why="no row fits", span=s.span)]
-    effect = lambda kind, scope, undo, why="": [Effect(kind, f"table {table}", scope, "yes" if worthless(table) else undo, tool="sql",
+    effect = lambda kind, scope, undo, why="": [Effect(kind, f"table {table}", scope, "yes" if worthless(table)
+                                                       else undo, tool="sql",
                                                        why=why, span=s.span)]
     if deletes:
         if far == "key": return effect("deletes", "one", "yes")
@@ -65,15 +68,18 @@ def changed_rows(s: Statement) -> list[Effect]:
         return effect("deletes", "all", "no", "a condition that always holds" if where else "no WHERE")
     span = _clause(s, "SET")
     columns = [s.tokens[i].text for i in range(*span) if s.words[i + 1:i + 2] == ("=",)] if span else []
-    if any(_GRAVE.match(c) for c in columns) and (far != "key" or _HIGH.search(s.source(*span))): return effect("grants", "all" if far == "all" else "one", "hard", "changes who may do what")
+    if any(_GRAVE.match(c) for c in columns) and (far != "key" or _HIGH.search(s.source(*span))):
+        return effect("grants", "all" if far == "all" else "one", "hard", "changes who may do what")
     if far == "key": return effect("writes", "one", "yes")
     if far == "many": return effect("writes", "all", "yes", "many rows")
     return effect("writes", "all", "no", "overwrites a column in every row")
 
 # %% ../../nbs/live/23_changes.ipynb #a7bda8d1
 def _insert(s: Statement, found: list[Effect]) -> list[Effect]:
-    if "OVERWRITE" in s.words[:3]: return [found[0]._replace(kind="deletes", scope="all", undo="no", why="replaces what was there")]
-    if re.search(r"(?i)^(?:insert|replace)\s+(?:ignore\s+)?into\s+[`\"]?mysql[`\"]?\s*\.\s*[`\"]?(?:user|db)\b", s.source(0, 8)):
+    if "OVERWRITE" in s.words[:3]:
+        return [found[0]._replace(kind="deletes", scope="all", undo="no", why="replaces what was there")]
+    if re.search(r"(?i)^(?:insert|replace)\s+(?:ignore\s+)?into\s+[`\"]?mysql[`\"]?\s*\.\s*[`\"]?(?:user|db)\b",
+                 s.source(0, 8)):
         return [found[0]._replace(kind="grants", undo="hard")]
     if s.words[0] == "REPLACE" and "SELECT" in s.words and "WHERE" not in s.words:
         return [found[0]._replace(scope="all", undo="hard", why="replaces many rows")]
@@ -82,17 +88,21 @@ def _insert(s: Statement, found: list[Effect]) -> list[Effect]:
 def _create(s: Statement, found: list[Effect]) -> list[Effect]:
     e, words = found[0], s.words
     if e.undo != "yes" or e.kind != "writes": return found
-    if "REPLACE" in words[:3] and {"DATABASE", "SCHEMA"} & set(words[:5]): return [e._replace(kind="deletes", scope="all", undo="no", why="replaces what was there")]
+    if "REPLACE" in words[:3] and {"DATABASE", "SCHEMA"} & set(words[:5]):
+        return [e._replace(kind="deletes", scope="all", undo="no", why="replaces what was there")]
     if "REPLACE" in words[:3] and "TABLE" in words[:4] and not worthless(s.name(words.index("TABLE") + 1)[0]):
         return [e._replace(kind="deletes", scope="all", undo="no", why="replaces what was there")]
-    if {"SONAME", "PLPYTHON3U", "PLPYTHONU", "PLPERLU", "PLSH", "PLSHU"} & set(words): return [e._replace(kind="fetches", undo="hard")]
-    if "FUNCTION" in words[:4] and "C" in words[-3:] and "LANGUAGE" in words: return [e._replace(kind="fetches", undo="hard")]
+    if {"SONAME", "PLPYTHON3U", "PLPYTHONU", "PLPERLU", "PLSH", "PLSHU"} & set(words):
+        return [e._replace(kind="fetches", undo="hard")]
+    if "FUNCTION" in words[:4] and "C" in words[-3:] and "LANGUAGE" in words:
+        return [e._replace(kind="fetches", undo="hard")]
     return found
 
 def _select(s: Statement, found: list[Effect]) -> list[Effect]:
     for i, w in enumerate(s.words):
         if w == "INTO" and s.words[i + 1:i + 2] in (("OUTFILE",), ("DUMPFILE",)):
-            return [Effect("sends", f"file {s.tokens[i + 2].text if len(s.tokens) > i + 2 else ''}", "many", "hard", tool="sql", span=s.span)]
+            return [Effect("sends", f"file {s.tokens[i + 2].text if len(s.tokens) > i + 2 else ''}", "many", "hard",
+                           tool="sql", span=s.span)]
         if w == "INTO" and "FROM" in s.words[i:] and s.words[0] == "SELECT" and s.words[i + 1:i + 2] != ("@",):
             return [Effect("writes", f"table {s.name(i + 1)[0]}", tool="sql", span=s.span)]
     return [Effect("reads", found[0].target if s.words[0] != "SELECT" else "rows", tool="sql", span=s.span)]
@@ -100,14 +110,18 @@ def _select(s: Statement, found: list[Effect]) -> list[Effect]:
 def _merge(s: Statement, found: list[Effect]) -> list[Effect]:
     table = s.name(1 + (s.words[1:2] == ("INTO",)))[0]
     deletes = any(s.words[i:i + 2] == ("THEN", "DELETE") for i in range(len(s.words)))
-    return [Effect("deletes" if deletes else "writes", f"table {table}", "many", "hard" if deletes and not worthless(table) else "yes", tool="sql", span=s.span)]
+    return [Effect("deletes" if deletes else "writes", f"table {table}", "many", "hard" if deletes
+                   and not worthless(table) else "yes", tool="sql", span=s.span)]
 
 def _copy(s: Statement, found: list[Effect]) -> list[Effect]:
     to = s.words.index("TO") if "TO" in s.words else 0
     text = s.source(0, len(s.words))[:2000]
     table = s.name(1)[0] if s.words[1:2] != ("(",) else "rows"
-    if "PROGRAM" in s.words: return [Effect("sends" if to else "fetches", f"a program, with {table}", "many", "hard", tool="sql", span=s.span)]
-    if re.search(r"(?i)(?:to|into)\s+'(?:s3|gs|gcs|azure|https?):", text): return [Effect("sends", f"table {table}", "many", "hard", tool="sql", span=s.span)]
+    if "PROGRAM" in s.words:
+        return [Effect("sends" if to else "fetches", f"a program, with {table}", "many", "hard", tool="sql",
+                       span=s.span)]
+    if re.search(r"(?i)(?:to|into)\s+'(?:s3|gs|gcs|azure|https?):", text):
+        return [Effect("sends", f"table {table}", "many", "hard", tool="sql", span=s.span)]
     if to and "STDOUT" not in s.words: return [Effect("writes", f"a file, with {table}", tool="sql", span=s.span)]
     return [Effect("reads" if to else "writes", f"table {table}", tool="sql", span=s.span)]
 
@@ -116,7 +130,8 @@ def _dbcc(s: Statement, found: list[Effect]) -> list[Effect]:
     heavy = any(w.startswith(("SHRINK", "FREE", "DROPCLEAN", "CLONE", "WRITEPAGE")) for w in s.words)
     return [found[0]._replace(kind="writes", scope="all")] if heavy else found
 
-SPECIAL = {"INSERT": _insert, "REPLACE": _insert, "CREATE": _create, "SELECT": _select, "WITH": _select, "MERGE": _merge, "COPY": _copy, "DBCC": _dbcc,
+SPECIAL = {"INSERT": _insert, "REPLACE": _insert, "CREATE": _create, "SELECT": _select, "WITH": _select,
+           "MERGE": _merge, "COPY": _copy, "DBCC": _dbcc,
             "FROM": _select}
 ROWS.setdefault("MERGE", ROWS["INSERT"]); ROWS.setdefault("COPY", ROWS["INSERT"])
 
@@ -132,32 +147,45 @@ def taken_back(found: list[tuple[Statement, list[Effect]]],    # in order
     out, open_at = [], -1
     for s, effects in found:
         head = s.words[0]
-        opens = head == "START" and "TRANSACTION" in s.words or head in ("BEGIN", "SAVE") and len(s.words) <= 6 and s.words[1:2] != ("TRY",)
+        begins = head in ("BEGIN", "SAVE") and len(s.words) <= 6 and s.words[1:2] != ("TRY",)
+        opens = begins or head == "START" and "TRANSACTION" in s.words
         if opens and open_at < 0: open_at = len(out)
-        ends = head in ("COMMIT", "END", "ROLLBACK", "ABORT") and "TO" not in s.words[:4] and "PREPARED" not in s.words[:2]
+        ends = head in ("COMMIT", "END", "ROLLBACK",
+                        "ABORT") and "TO" not in s.words[:4] and "PREPARED" not in s.words[:2]
         if ends and head in ("ROLLBACK", "ABORT") and open_at >= 0:
-            out[open_at:] = [e._replace(kind="reads", undo="yes", scope="one", why="rolled back") if e.kind in _HELD else e for e in out[open_at:]]
+            out[open_at:] = [e._replace(kind="reads", undo="yes", scope="one", why="rolled back") if e.kind in _HELD
+                             else e for e in out[open_at:]]
         if ends: open_at = -1
         whole = "DATABASE" in s.words[:3] or s.words[:2] == ("ALTER", "SYSTEM")
-        if head in _SHAPES and (whole or dialect not in _CAN_UNDO_SHAPES) and "TEMPORARY" not in s.words[:3]: open_at = -1
+        if head in _SHAPES and (whole or dialect not in _CAN_UNDO_SHAPES) and "TEMPORARY" not in s.words[:3]:
+            open_at = -1
         out += effects
     return out
 
 # %% ../../nbs/live/23_changes.ipynb #fb58b104
-_PROCEDURES = re.compile(r"(?i)^(?:sys\.|master\.+|dbo\.|msdb\.dbo\.)*(?:sp_(?:help\w*|who2?|columns|tables|spaceused|depends|lock|monitor|pkeys|fkeys|"
-                         r"databases|statistics|describe_first_result_set|blitz\w*|readerrorlog|whoisactive)|xp_(?:msver|fixeddrives|readerrorlog)|"
-                         r"dbms_(?:stats|output|xplan|lock|utility|application_info|metadata)\.\w+|mysql\.rds_show_configuration)$")
-_RISKY = {"sp_configure": ("unguards", "hard"), "sp_rename": ("writes", "hard"), "sp_droplogin": ("revokes", "hard"), "sp_dropuser": ("revokes", "hard"),
-          "sp_detach_db": ("stops", "hard"), "sp_addsrvrolemember": ("grants", "hard"), "sp_addrolemember": ("grants", "hard"),
-          "sp_dropserver": ("destroys", "hard"), "sp_delete_job": ("deletes", "hard"), "sp_delete_backuphistory": ("deletes", "no"),
+_PROCEDURES = re.compile(r"(?i)^(?:sys\.|master\.+|dbo\.|msdb\.dbo\.)*(?:sp_(?:help\w*|who2?|columns|tables|"
+                         r"spaceused|depends|lock|monitor|pkeys|fkeys|"
+                         r"databases|statistics|describe_first_result_set|blitz\w*|readerrorlog|whoisactive)|"
+                         r"xp_(?:msver|fixeddrives|readerrorlog)|"
+                         r"dbms_(?:stats|output|xplan|lock|utility|application_info|metadata)\.\w+|"
+                         r"mysql\.rds_show_configuration)$")
+_RISKY = {"sp_configure": ("unguards", "hard"), "sp_rename": ("writes", "hard"), "sp_droplogin": ("revokes", "hard"),
+          "sp_dropuser": ("revokes", "hard"),
+          "sp_detach_db": ("stops", "hard"), "sp_addsrvrolemember": ("grants", "hard"),
+          "sp_addrolemember": ("grants", "hard"),
+          "sp_dropserver": ("destroys", "hard"), "sp_delete_job": ("deletes", "hard"),
+          "sp_delete_backuphistory": ("deletes", "no"),
           "sp_renamedb": ("writes", "hard"), "sp_dboption": ("writes", "hard"), "sp_updatestats": ("writes", "yes"),
-          "sp_start_job": ("unread", "yes"), "sp_recompile": ("writes", "yes"), "sp_refreshview": ("writes", "yes"), "sp_dropextendedproperty": ("writes", "yes"),
-          "sp_addlinkedserver": ("sends", "hard"), "sp_send_dbmail": ("sends", "hard"), "sp_msforeachtable": ("unread", "yes")}
+          "sp_start_job": ("unread", "yes"), "sp_recompile": ("writes", "yes"), "sp_refreshview": ("writes", "yes"),
+          "sp_dropextendedproperty": ("writes", "yes"),
+          "sp_addlinkedserver": ("sends", "hard"), "sp_send_dbmail": ("sends", "hard"),
+          "sp_msforeachtable": ("unread", "yes")}
 
 # %% ../../nbs/live/23_changes.ipynb #9114f8ad
 def procedure(name: str) -> Effect:
     "What a stored procedure does."
     name = name.lower()
     if _PROCEDURES.match(name): return Effect("reads", name, tool="sql")
-    if (last := name.rpartition(".")[2]) in _RISKY: return Effect(_RISKY[last][0], name, "all", _RISKY[last][1], tool="sql")
+    if (last := name.rpartition(".")[2]) in _RISKY:
+        return Effect(_RISKY[last][0], name, "all", _RISKY[last][1], tool="sql")
     return Effect("unread", f"procedure {name}", tool="sql", why="nobody said what it does")

@@ -14,11 +14,16 @@ from .conditions import reach
 from .statements import ROWS, Row, Statement, statements
 
 # %% ../../nbs/live/22_clauses.ipynb #b8c9c8ca
-_WORTHLESS = re.compile(r"(?i)^#|^pg_temp\.|(?:^|[._])(?:te?mp|scratch|cache|dummy|foo|bar|junk)\d*(?:[._]|$)|^tempdb\.|_cache$|cached_|^@")
-_PASSING = re.compile(r"(?i)(?:^|[._])(?:sessions?|tokens?|logs?|jobs?|queues?|outbox|inbox|notifications?|events?|metrics?|attempts?|"
-                      r"locks?|stag(?:ing|e)|imports?|staged|trash|debug|traces?|heartbeats?|idempotency\w*|nonces?|captchas?|otps?|resets?|"
-                      r"carts?|drafts?|test|tests|history|telemetry|spans?|visits|pageviews|views|searches|results)(?:[._]|$)")
-_OVER = re.compile(r"(?i)expir|delet(?:ed|ion)_?at|is_deleted|is_test|test|stale|orphan|duplicat|processed|archived|spam|draft|temp|consumed|"
+_WORTHLESS = re.compile(r"(?i)^#|^pg_temp\.|(?:^|[._])(?:te?mp|scratch|cache|dummy|foo|bar|junk)\d*(?:[._]|$)|"
+                        r"^tempdb\.|_cache$|cached_|^@")
+_PASSING = re.compile(r"(?i)(?:^|[._])(?:sessions?|tokens?|logs?|jobs?|queues?|outbox|inbox|notifications?|events?|"
+                      r"metrics?|attempts?|"
+                      r"locks?|stag(?:ing|e)|imports?|staged|trash|debug|traces?|heartbeats?|idempotency\w*|nonces?|"
+                      r"captchas?|otps?|resets?|"
+                      r"carts?|drafts?|test|tests|history|telemetry|spans?|visits|pageviews|views|searches|"
+                      r"results)(?:[._]|$)")
+_OVER = re.compile(r"(?i)expir|delet(?:ed|ion)_?at|is_deleted|is_test|test|stale|orphan|duplicat|processed|archived|"
+                   r"spam|draft|temp|consumed|"
                    r"completed|sent_at|_seen|abandon")
 
 # %% ../../nbs/live/22_clauses.ipynb #035b866e
@@ -35,11 +40,18 @@ def passing(table: str, where: str = "") -> bool:
 _ACTIONS = {action: Row(*head.split()) for line in """
 deletes all no: DROP, DROP COLUMN, DISCARD TABLESPACE, DISCARD PARTITION, CLEAR COLUMN
 deletes many no: DROP PARTITION, TRUNCATE PARTITION, DROP SUBPARTITION, DROP DETACHED, EXPIRE SNAPSHOTS, MODIFY TTL, DROP RANGE
-unguards one hard: DROP CONSTRAINT, DROP FOREIGN KEY, DROP FOREIGN, DROP PRIMARY KEY, DROP PRIMARY, DROP CHECK, UNSET MASKING, DROP ROW ACCESS, DROP ALL ROW, DROP UNIQUE, NOCHECK CONSTRAINT, NOCHECK
-unguards all hard: DISABLE TRIGGER, DISABLE ROW LEVEL SECURITY, DISABLE ROW, NO FORCE ROW LEVEL SECURITY, NO FORCE, SET UNLOGGED, DISABLE RULE, SET NOLOGGING, NOLOGGING, DISABLE ALL TRIGGERS, DISABLE CONSTRAINT
+unguards one hard: DROP CONSTRAINT, DROP FOREIGN KEY, DROP FOREIGN, DROP PRIMARY KEY, DROP PRIMARY, DROP CHECK, UNSET MASKING, DROP ROW ACCESS
+unguards one hard: DROP ALL ROW, DROP UNIQUE, NOCHECK CONSTRAINT, NOCHECK
+unguards all hard: DISABLE TRIGGER, DISABLE ROW LEVEL SECURITY, DISABLE ROW, NO FORCE ROW LEVEL SECURITY, NO FORCE, SET UNLOGGED, DISABLE RULE
+unguards all hard: SET NOLOGGING, NOLOGGING, DISABLE ALL TRIGGERS, DISABLE CONSTRAINT
 writes all hard: EXCHANGE PARTITION, SWAP WITH, SWITCH, SWITCH PARTITION, REPLACE PARTITION, MOVE PARTITION
-writes all yes: MODIFY, MODIFY COLUMN, CHANGE, CHANGE COLUMN, RENAME, RENAME TO, RENAME COLUMN, OWNER TO, ENGINE, ENGINE =, CONVERT TO, DETACH PARTITION, DETACH, FORCE, DROP INDEX, DROP KEY, REBUILD, SET SCHEMA, SET LOGGED, PARTITION BY, REMOVE PARTITIONING, SET TABLESPACE, MOVE, READ ONLY
-writes one yes: ADD, ALTER, ALTER COLUMN, SET, RESET, COMMENT, AUTO_INCREMENT, ENABLE, VALIDATE, ATTACH, DISABLE KEYS, CLUSTER, INHERIT, IMPORT, RENAME INDEX, RENAME CONSTRAINT, DROP DEFAULT, DROP EXPRESSION, DROP IDENTITY, DROP NOT, REMOVE TTL, CHECK CONSTRAINT, WITH CHECK, MATERIALIZE, FREEZE, REPLICA, DROP PROJECTION, DROP STATISTICS, DROP TAG, UNSET, ORDER BY, DEFAULT, CHARACTER SET, COMMENT COLUMN, RECLUSTER, DROP CLUSTERING, DROP PERIOD, READ WRITE
+writes all yes: MODIFY, MODIFY COLUMN, CHANGE, CHANGE COLUMN, RENAME, RENAME TO, RENAME COLUMN, OWNER TO, ENGINE, ENGINE =, CONVERT TO
+writes all yes: DETACH PARTITION, DETACH, FORCE, DROP INDEX, DROP KEY, REBUILD, SET SCHEMA, SET LOGGED, PARTITION BY, REMOVE PARTITIONING
+writes all yes: SET TABLESPACE, MOVE, READ ONLY
+writes one yes: ADD, ALTER, ALTER COLUMN, SET, RESET, COMMENT, AUTO_INCREMENT, ENABLE, VALIDATE, ATTACH, DISABLE KEYS, CLUSTER, INHERIT, IMPORT
+writes one yes: RENAME INDEX, RENAME CONSTRAINT, DROP DEFAULT, DROP EXPRESSION, DROP IDENTITY, DROP NOT, REMOVE TTL, CHECK CONSTRAINT, WITH CHECK
+writes one yes: MATERIALIZE, FREEZE, REPLICA, DROP PROJECTION, DROP STATISTICS, DROP TAG, UNSET, ORDER BY, DEFAULT, CHARACTER SET, COMMENT COLUMN
+writes one yes: RECLUSTER, DROP CLUSTERING, DROP PERIOD, READ WRITE
 """.strip().splitlines() for head, _, rest in [line.partition(": ")] for action in rest.split(", ")}
 
 def _commas(words: tuple[str, ...]) -> Iterable[tuple[int, int]]:
@@ -61,19 +73,24 @@ def altered(s: Statement,      # ALTER TABLE ...
         if not words: continue
         action = next((k for n in (4, 3, 2, 1) if (k := " ".join(words[:n])) in _ACTIONS), "")
         row = _ACTIONS.get(action, Row("writes", "all", "hard"))
-        if words[0] == "ALTER" and ("TYPE" in words or "DATATYPE" in words or s.dialect == "tsql"): row = Row("writes", "all", "yes")
+        if words[0] == "ALTER" and ("TYPE" in words or "DATATYPE" in words or s.dialect == "tsql"):
+            row = Row("writes", "all", "yes")
         if words[:2] == ["DELETE", "WHERE"]:
             row = Row("deletes", *{"key": ("one", "yes"), "many": ("many", "hard"), "none": ("one", "yes")}.get(
                 reach(rest.source(a + 2, b), s.dialect), ("all", "no")))
         if words[0] in ("UPDATE", "SET") and "DELETE" in words and "TTL" in words: row = Row("deletes", "many", "no")
-        target = f"column {rest.name(a + words.index('COLUMN') + 1)[0]} of {table}" if action == "DROP COLUMN" else f"table {table}"
+        target = (f"column {rest.name(a + words.index('COLUMN') + 1)[0]} of {table}" if action == "DROP COLUMN"
+                  else f"table {table}")
         if action.startswith("DROP") and row.kind == "unguards": row = row._replace(undo="hard")
-        found.append(Effect(row.kind, target, row.scope, "yes" if worthless(table) else row.undo, tool="sql", why=action.lower()))
+        found.append(Effect(row.kind, target, row.scope, "yes" if worthless(table) else row.undo, tool="sql",
+                            why=action.lower()))
     return found
 
 # %% ../../nbs/live/22_clauses.ipynb #4ced6963
-_MIGHTY = re.compile(r"(?i)\b(?:super(?:user)?|db_?owner|dba|sysadmin|sysdba|securityadmin|accountadmin|sysadm|root|admin\w*|rds_superuser|"
-                     r"cloudsqlsuperuser|pg_write_server_files|pg_read_server_files|pg_execute_server_program|pg_signal_backend|"
+_MIGHTY = re.compile(r"(?i)\b(?:super(?:user)?|db_?owner|dba|sysadmin|sysdba|securityadmin|accountadmin|sysadm|root|"
+                     r"admin\w*|rds_superuser|"
+                     r"cloudsqlsuperuser|pg_write_server_files|pg_read_server_files|pg_execute_server_program|"
+                     r"pg_signal_backend|"
                      r"createrole|bypassrls|replication|db_securityadmin|owner\w*|impersonate|control|file|process|"
                      r"create user|grant option|admin option|db_ddladmin|azure_pg_admin|orgadmin|manage grants)\b")
 _ROLE = re.compile(r"(?i)\b(?<!no)(?:superuser|createrole|bypassrls|replication)\b")
@@ -91,8 +108,10 @@ def granted(s: Statement) -> list[Effect]:
         if public: return [Effect("exposes", target, "all", "hard", tool="sql", why="to everybody")]
         return [Effect("grants", target, "all" if broad else "one", "hard" if broad else "yes", tool="sql")]
     if words[0] in ("REVOKE", "DENY"):
-        return [Effect("revokes", target.replace(" to ", " from "), "all" if broad else "one", "hard" if broad and not public else "yes", tool="sql")]
-    locked = re.search(r"(?i)\bnologin\b|account\s+lock|\bdisable\b|connection\s+limit\s+0\b|valid\s+until\s+'(?:19|200|201)", text)
+        return [Effect("revokes", target.replace(" to ", " from "), "all" if broad else "one", "hard" if broad
+                       and not public else "yes", tool="sql")]
+    locked = re.search(r"(?i)\bnologin\b|account\s+lock|\bdisable\b|connection\s+limit\s+0\b|valid\s+until\s+'(?:19|"
+                       r"200|201)", text)
     if locked: return [Effect("revokes", s.name(2)[0], "one", "hard", tool="sql", why="cannot log in any more")]
     if _ROLE.search(text) or words[0] == "ALTER" and _MIGHTY.search(s.source(3, len(words))):
         return [Effect("grants", s.name(2)[0], "all", "hard", tool="sql", why="may do everything")]
@@ -102,18 +121,26 @@ def granted(s: Statement) -> list[Effect]:
 
 # %% ../../nbs/live/22_clauses.ipynb #9183ba4b
 _CALLS = {name: Row(*head.split()) for line in """
-reads one yes: pg_sleep, pg_backend_pid, pg_ls_dir, pg_ls_waldir, array_remove, json_remove, jsonb_delete, json_delete, pg_drop_cache, to_delete, xmltype
+reads one yes: pg_sleep, pg_backend_pid, pg_ls_dir, pg_ls_waldir, array_remove, json_remove, jsonb_delete, json_delete, pg_drop_cache, to_delete
+reads one yes: xmltype
 stops one yes: pg_cancel_backend
-stops all hard: pg_promote, pg_drop_replication_slot, pg_wal_replay_pause, pg_replication_origin_drop, unschedule, rds_stop_replication, rds_kill, sp_stop_job, remove_node
+stops all hard: pg_promote, pg_drop_replication_slot, pg_wal_replay_pause, pg_replication_origin_drop, unschedule, rds_stop_replication, rds_kill
+stops all hard: sp_stop_job, remove_node
 exposes one hard: pg_read_file, pg_read_binary_file, load_file, lo_import, readfile, lo_get
-sends one hard: dblink_connect, dblink_send_query, http_post, http_put, http_delete, lo_export, pg_file_write, writefile, openrowset, opendatasource, utl_http, aws_s3, query_export_to_s3, http_request, net_http_post
-fetches one hard: load_extension, sys_exec, sys_eval, do_system, sp_oacreate, xp_regwrite, sp_execute_external_script, pg_file_unlink, lo_unlink, xp_dirtree, sp_add_job
-deletes many no: drop_chunks, drop_distributed_table, truncate_all, delete_job_all, lo_truncate, drop_hypertable, truncate_local_data_after_distributing_table
+sends one hard: dblink_connect, dblink_send_query, http_post, http_put, http_delete, lo_export, pg_file_write, writefile, openrowset, opendatasource
+sends one hard: utl_http, aws_s3, query_export_to_s3, http_request, net_http_post
+fetches one hard: load_extension, sys_exec, sys_eval, do_system, sp_oacreate, xp_regwrite, sp_execute_external_script, pg_file_unlink, lo_unlink
+fetches one hard: xp_dirtree, sp_add_job
+deletes many no: drop_chunks, drop_distributed_table, truncate_all, delete_job_all, lo_truncate, drop_hypertable
+deletes many no: truncate_local_data_after_distributing_table
 writes all hard: setval, pg_switch_role, pg_replication_slot_advance, pg_resetwal, rds_set_configuration
-writes one yes: pg_reload_conf, set_config, nextval, pg_switch_wal, pg_rotate_logfile, pg_stat_reset, pg_stat_statements_reset, pg_create_restore_point, pg_advisory_unlock_all, pg_stat_reset_shared, create_hypertable, add_retention_policy
+writes one yes: pg_reload_conf, set_config, nextval, pg_switch_wal, pg_rotate_logfile, pg_stat_reset, pg_stat_statements_reset
+writes one yes: pg_create_restore_point, pg_advisory_unlock_all, pg_stat_reset_shared, create_hypertable, add_retention_policy
 """.strip().splitlines() for head, _, rest in [line.partition(": ")] for name in rest.split(", ")}
-_TAKES_SQL = {"dblink_exec", "dblink", "query_to_xml", "schedule", "exec_sql", "run_command_on_workers", "execute_sql", "openquery", "run_command_on_all_nodes"}
-_SAYS = re.compile(r"(?i)(?:^|_)(?:delete|drop|purge|truncate|wipe|remove|destroy|kill|terminate|erase|clear|shutdown|disable|revoke|nuke|reset)(?:_|$)")
+_TAKES_SQL = {"dblink_exec", "dblink", "query_to_xml", "schedule", "exec_sql", "run_command_on_workers", "execute_sql",
+              "openquery", "run_command_on_all_nodes"}
+_SAYS = re.compile(r"(?i)(?:^|_)(?:delete|drop|purge|truncate|wipe|remove|destroy|kill|terminate|erase|clear|"
+                   r"shutdown|disable|revoke|nuke|reset)(?:_|$)")
 
 # %% ../../nbs/live/22_clauses.ipynb #2c7098cc
 def called(s: Statement, setting: Setting) -> list[Effect]:
@@ -122,14 +149,16 @@ def called(s: Statement, setting: Setting) -> list[Effect]:
     for i, w in enumerate(s.words[:-1]):
         if s.words[i + 1] != "(" or w in ("'", "("): continue
         name = s.tokens[i].text.lower()
-        effect = lambda kind, scope, undo, why="": found.append(Effect(kind, f"{name}()", scope, undo, tool="sql", why=why, span=s.span))
+        effect = lambda kind, scope, undo, why="": found.append(Effect(kind, f"{name}()", scope, undo, tool="sql",
+                                                                       why=why, span=s.span))
         if name == "pg_terminate_backend":
             one = s.words[i + 3:i + 4] == (")",) and s.tokens[i + 2].text.isdigit()
             effect("stops", *(("one", "yes") if one else ("all", "hard")), "ends sessions")
         elif name in _TAKES_SQL:
             texts = [t for t, x in zip(s.tokens[i:], s.words[i:]) if x == "'"][:4]
             held = [e for t in texts for e in setting.read("sql", Word(t.text, (t.start, t.end + 1)))]
-            held = [e for e in held if e.kind != "unread"] or [Effect("unread", name, why="SQL that is not told", span=s.span)]
+            held = [e for e in held if e.kind != "unread"] or [Effect("unread", name, why="SQL that is not told",
+                                                                      span=s.span)]
             found += held
         elif name in _CALLS: effect(*_CALLS[name])
         elif i and s.words[i - 1] == "." and (outer := s.tokens[i - 2].text.lower()) in _CALLS: effect(*_CALLS[outer])

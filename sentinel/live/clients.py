@@ -13,28 +13,37 @@ from .commands import Setting, Word
 from .effects import Effect, environment_of, moved
 
 # %% ../../nbs/live/24_clients.ipynb #abb15f34
-_META = re.compile(r"^[ \t]*(\\(?!G\b)[a-zA-Z!?]+[+S]*|\.[a-z]{2,}|@{1,2}(?=[\w./])|source(?=\s+\S+\.sql\b)|system(?=\s+(?!stop|start|flush|reload|drop|sync|shutdown|kill|restart))|:r\b|!!|host(?=\s))"
+_META = re.compile(r"^[ \t]*(\\(?!G\b)[a-zA-Z!?]+[+S]*|\.[a-z]{2,}|@{1,2}(?=[\w./])|source(?=\s+\S+\.sql\b)|"
+                   r"system(?=\s+(?!stop|start|flush|reload|drop|sync|shutdown|kill|restart))|:r\b|!!|host(?=\s))"
                    r"[ \t]*([^\n]*)$", re.M)
-_META_READS = set("\\d \\dt \\dn \\df \\du \\di \\dv \\ds \\dp \\dx \\db \\l \\x \\q \\z \\h \\? \\a \\t \\timing \\conninfo \\echo \\set \\unset \\pset \\encoding \\sf \\sv \\f "
-                  "\\H \\o \\r \\p \\e \\s \\qecho \\prompt \\watch \\g \\gx \\gset \\dg \\det \\des \\dm \\dT \\dD \\dRp \\dRs \\list .tables .schema .mode .headers .quit .exit .help .databases .indexes "
-                  ".width .separator .print .show .timer .dump .output .once .stats .echo .header .explain .nullvalue .bail".split())
+_META_READS = set("\\d \\dt \\dn \\df \\du \\di \\dv \\ds \\dp \\dx \\db \\l \\x \\q \\z \\h \\? \\a \\t \\timing "
+                  "\\conninfo \\echo \\set \\unset \\pset \\encoding \\sf \\sv \\f "
+                  "\\H \\o \\r \\p \\e \\s \\qecho \\prompt \\watch \\g \\gx \\gset \\dg \\det \\des \\dm \\dT \\dD "
+                  "\\dRp \\dRs \\list .tables .schema .mode .headers .quit .exit .help .databases .indexes "
+                  ".width .separator .print .show .timer .dump .output .once .stats .echo .header .explain "
+                  ".nullvalue .bail".split())
 
 def _meta(m: re.Match[str], setting: Setting) -> list[Effect]:
     name, rest, span = m[1].rstrip("+S") if m[1].startswith("\\d") else m[1], m[2].strip(), m.span()
     effect = lambda kind, **more: [Effect(kind, m[0].strip()[:80], tool="sql", span=span, **more)]
-    if name in ("\\!", ".shell", ".system", "system", "!!", "host") or name in ("\\o", "\\g", ".output", ".once") and rest.startswith("|"):
-        return setting.read("shell", Word(rest.lstrip("| "), (m.start(2), m.end(2)), exact=rest == m[2] and not rest.startswith("|"), known=True))
+    if name in ("\\!", ".shell", ".system", "system", "!!", "host") or name in ("\\o", "\\g", ".output",
+                                                                                ".once") and rest.startswith("|"):
+        return setting.read("shell", Word(rest.lstrip("| "), (m.start(2), m.end(2)), exact=rest == m[2]
+                                          and not rest.startswith("|"), known=True))
     if name in ("\\c", "\\connect", ".open"): return effect("reads", environment=environment_of(rest))
     if name in ("\\i", "\\ir", "\\include", ".read", "source", "@", "@@", ":r"):
         path = rest.split(" ")[0].strip("'\";")
         if path in setting.scripts: return moved(setting.read("sql", Word(setting.scripts[path])), span)
         return effect("unread", why="a file that nobody showed")
-    if name == "\\copy": return effect("writes" if re.search(r"(?i)\bfrom\b", rest) and not re.search(r"(?i)\bto\b", rest) else "reads")
+    if name == "\\copy":
+        return effect("writes" if re.search(r"(?i)\bfrom\b", rest) and not re.search(r"(?i)\bto\b", rest) else "reads")
     if name in ("\\gexec",): return effect("unread", why="runs what a query gives")
     if name in (".restore",): return effect("deletes", scope="all", undo="no", why="replaces the database")
-    if name in (".import", "\\password", ".backup", ".save", ".clone", "\\lo_import", "\\lo_export", "\\crosstabview"): return effect("writes")
+    if name in (".import", "\\password", ".backup", ".save", ".clone", "\\lo_import", "\\lo_export", "\\crosstabview"):
+        return effect("writes")
     if name == "\\lo_unlink": return effect("deletes", undo="no")
-    return effect("reads") if name in _META_READS else effect("unread", why="a command of the client that nobody described")
+    return effect("reads") if name in _META_READS else effect("unread", why="a command of the client that nobody "
+                                                                            "described")
 
 # %% ../../nbs/live/24_clients.ipynb #641bf5f1
 def client_lines(text: str, setting: Setting) -> tuple[str, list[tuple[int, list[Effect]]]]:
@@ -46,22 +55,46 @@ def client_lines(text: str, setting: Setting) -> tuple[str, list[tuple[int, list
 # %% ../../nbs/live/24_clients.ipynb #bc90b319
 _NAME = r"[\w$#@.`\"\[\]-]+"
 _FORMS = re.compile("|".join((
-    rf"(?:drop|alter|create(?:\s+or\s+replace)?)\s+(?:(?:temp|temporary|unique|materialized|external|global|local|foreign|unlogged)\s+)*(?:table|database|schema|index|view|user|role|login|sequence|function|"
-    rf"procedure|trigger|type|extension|policy|tablespace|keyspace|masking\s+policy|server|event|publication|subscription|owned\s+by|default\s+privileges|warehouse|system)\s+(?:concurrently\s+)?(?:if\s+(?:not\s+)?exists\s+)?"
-    rf"{_NAME}(?:\s*,\s*{_NAME})*\s*(?:;|$|\(|(?:cascade|restrict|purge|add|drop|alter|modify|rename|set|with|as|on|owner|disable|enable|change|returns|begin|is|for|using|password|"
-    rf"superuser|nosuperuser|identified|engine|convert|detach|attach|truncate|exchange|move|delete|update|select|validate|force|no\s+force|clone|login|nologin|kill|partition|for\s+all|@)\b)",
-    rf"truncate\s+(?:table\s+)?(?:only\s+)?{_NAME}(?:\s*,\s*{_NAME})*\s*(?:;|$|cascade\b|restart\b|restrict\b|continue\b)",
-    rf"delete\s+(?:top\s*\(\d+\)\s+)?(?:{_NAME}\s+)?from\s+(?:only\s+)?{_NAME}(?:\s+(?:as\s+)?[\w]+)?\s*(?:;|$|where\b|using\b|returning\b|limit\b|join\b|inner\b|left\b|order\s+by\b)",
+    rf"(?:drop|alter|create(?:\s+or\s+replace)?)\s+(?:(?:temp|temporary|unique|materialized|external|global|local|"
+    rf"foreign|unlogged)\s+)*(?:table|database|schema|index|view|user|role|login|sequence|function|"
+    rf"procedure|trigger|type|extension|policy|tablespace|keyspace|masking\s+policy|server|event|publication|"
+    rf"subscription|owned\s+by|default\s+privileges|warehouse|"
+    rf"system)\s+(?:concurrently\s+)?(?:if\s+(?:not\s+)?exists\s+)?"
+    rf"{_NAME}(?:\s*,\s*{_NAME})*\s*(?:;|$|\(|(?:cascade|restrict|purge|add|drop|alter|modify|rename|set|with|as|on|"
+    rf"owner|disable|enable|change|returns|begin|is|for|using|password|"
+    rf"superuser|nosuperuser|identified|engine|convert|detach|attach|truncate|exchange|move|delete|update|select|"
+    rf"validate|force|no\s+force|clone|login|nologin|kill|partition|for\s+all|@)\b)",
+    rf"truncate\s+(?:table\s+)?(?:only\s+)?{_NAME}(?:\s*,\s*{_NAME})*\s*(?:;|$|cascade\b|restart\b|restrict\b|"
+    rf"continue\b)",
+    rf"delete\s+(?:top\s*\(\d+\)\s+)?(?:{_NAME}\s+)?from\s+(?:only\s+)?{_NAME}(?:\s+(?:as\s+)?[\w]+)?\s*(?:;|$|"
+    rf"where\b|using\b|returning\b|limit\b|join\b|inner\b|left\b|order\s+by\b)",
     rf"update\s+(?:only\s+)?{_NAME}(?:\s+(?:as\s+)?\w+)?\s+(?:join\b[\s\S]{{1,300}}?)?set\s+{_NAME}\s*=",
-    rf"(?:insert|replace)\s+(?:ignore\s+|overwrite\s+|or\s+\w+\s+)?(?:into\s+)?(?:table\s+)?{_NAME}\s*(?:\([^()]{{0,2000}}\)\s*)?(?:values|select|default\s+values|set|with|output|\()",
-    r"(?:grant|revoke)\s+[\w\s,()]{1,200}?\son\s[\s\S]{1,200}?\s(?:to|from)\s+\S+|grant\s+[\w,\s\"]{1,80}\sto\s+[\w\"'@%]+\s*(?:;|$|with)",
-    r"explain\s+(?:\(?(?:analyze|analyse|verbose|buffers|format|query|extended|plan)\b[\s\S]{0,60}?)?(?:select|delete|update|insert|with|merge|for)\b",
-    rf"merge\s+into\s+{_NAME}|copy\s+(?:{_NAME}|\()[\s\S]{0,300}?\b(?:from|to)\s+(?:stdin|stdout|program|'|\$)|with\s+(?:recursive\s+)?\w+\s*(?:\([^)]{{0,200}}\)\s*)?as\s+(?:not\s+|materialized\s+)*\(",
-    rf"exec(?:ute)?\s+(?:immediate\s+'|\(|(?:[\w\]\[]+\.+)*(?:sp|xp)_\w+)|do\s+(?:language\s+\w+\s+)?\$|call\s+{_NAME}\(|declare\s+@\w+|begin\s*;|begin\s+tran|start\s+transaction|set\s+(?:global|session|local)\s+\w+",
-    r"(?:show\s+(?:master|slave|replica|engine|warehouses|roles|users|locks|open|binary|events|triggers|all|session|global|tables|databases|processlist|grants|create\s+table|variables|status|index|columns|schemas|full)\b)|(?:vacuum|reindex|analyze)(?:\s*\(?\s*(?:full|verbose|analyze|freeze|table|database|index|concurrently|,)\s*\)?)*(?:\s+[\w.]+)?\s*(?:;|$)",
-    r"(?:describe|desc)\s+(?:table\s+)?[\w.`]+\s*(?:;|$)|undrop\s+(?:table|schema|database)\s+\S+|rename\s+table\s+\S+\s+to\s|set\s+[\w.@]+\s*(?:=|\bto\b)\s*\S+\s*;|set\s+password\b|create\s+or\s+replace\s|(?:alter|drop)\s+\w+\s+policy\b|optimize\s+table\b|check\s+table\b|handler\s+\w+\s|savepoint\s+\w+\s*;|commit\s*;|rollback\s*;|declare\s+\w+\s+\w+|if\s+(?:exists|not\s+exists)\s*\(|if\s+object_id|checkpoint\s*;|load\s+data\s|unload\s*\(|xa\s+\w+",
-    r"lock\s+tables?\s+\w+\s|flush\s+(?:privileges|tables|logs)|reset\s+(?:master|slave)\b|purge\s+binary|use\s+\w+\s*;|kill\s+(?:query\s+|connection\s+)?\d+\s*(?:;|$)|shutdown\s*;|pragma\s+\w+\s*(?:;|$|\(|=)|dbcc\s+\w+",
-    r"purge\s+(?:table|recyclebin|dba_recyclebin)\b|(?:stop|start)\s+(?:slave|replica)\b|(?:backup|restore)\s+(?:database|log)\s+\S+\s+(?:to|from|with)\b|refresh\s+materialized\s+view\b|comment\s+on\s+(?:table|column)\b",
+    rf"(?:insert|replace)\s+(?:ignore\s+|overwrite\s+|"
+    rf"or\s+\w+\s+)?(?:into\s+)?(?:table\s+)?{_NAME}\s*(?:\([^()]{{0,2000}}\)\s*)?(?:values|select|default\s+values|"
+    rf"set|with|output|\()",
+    r"(?:grant|revoke)\s+[\w\s,()]{1,200}?\son\s[\s\S]{1,200}?\s(?:to|from)\s+\S+|"
+    r"grant\s+[\w,\s\"]{1,80}\sto\s+[\w\"'@%]+\s*(?:;|$|with)",
+    r"explain\s+(?:\(?(?:analyze|analyse|verbose|buffers|format|query|extended|plan)\b[\s\S]{0,60}?)?(?:select|"
+    r"delete|update|insert|with|merge|for)\b",
+    rf"merge\s+into\s+{_NAME}|copy\s+(?:{_NAME}|\()[\s\S]{0,300}?\b(?:from|to)\s+(?:stdin|stdout|program|'|\$)|"
+    rf"with\s+(?:recursive\s+)?\w+\s*(?:\([^)]{{0,200}}\)\s*)?as\s+(?:not\s+|materialized\s+)*\(",
+    rf"exec(?:ute)?\s+(?:immediate\s+'|\(|(?:[\w\]\[]+\.+)*(?:sp|xp)_\w+)|do\s+(?:language\s+\w+\s+)?\$|"
+    rf"call\s+{_NAME}\(|declare\s+@\w+|begin\s*;|begin\s+tran|start\s+transaction|set\s+(?:global|session|local)\s+\w+",
+    r"(?:show\s+(?:master|slave|replica|engine|warehouses|roles|users|locks|open|binary|events|triggers|all|session|"
+    r"global|tables|databases|processlist|grants|create\s+table|variables|status|index|columns|schemas|full)\b)|"
+    r"(?:vacuum|reindex|analyze)(?:\s*\(?\s*(?:full|verbose|analyze|freeze|table|database|index|concurrently|"
+    r",)\s*\)?)*(?:\s+[\w.]+)?\s*(?:;|$)",
+    r"(?:describe|desc)\s+(?:table\s+)?[\w.`]+\s*(?:;|$)|undrop\s+(?:table|schema|database)\s+\S+|"
+    r"rename\s+table\s+\S+\s+to\s|set\s+[\w.@]+\s*(?:=|\bto\b)\s*\S+\s*;|set\s+password\b|create\s+or\s+replace\s|"
+    r"(?:alter|drop)\s+\w+\s+policy\b|optimize\s+table\b|check\s+table\b|handler\s+\w+\s|savepoint\s+\w+\s*;|"
+    r"commit\s*;|rollback\s*;|declare\s+\w+\s+\w+|if\s+(?:exists|not\s+exists)\s*\(|if\s+object_id|checkpoint\s*;|"
+    r"load\s+data\s|unload\s*\(|xa\s+\w+",
+    r"lock\s+tables?\s+\w+\s|flush\s+(?:privileges|tables|logs)|reset\s+(?:master|slave)\b|purge\s+binary|"
+    r"use\s+\w+\s*;|kill\s+(?:query\s+|connection\s+)?\d+\s*(?:;|$)|shutdown\s*;|pragma\s+\w+\s*(?:;|$|\(|=)|"
+    r"dbcc\s+\w+",
+    r"purge\s+(?:table|recyclebin|dba_recyclebin)\b|(?:stop|start)\s+(?:slave|replica)\b|(?:backup|"
+    r"restore)\s+(?:database|log)\s+\S+\s+(?:to|from|with)\b|refresh\s+materialized\s+view\b|comment\s+on\s+(?:table|"
+    r"column)\b",
     r"\\(?:d[a-zA-Z]*\+?|c(?:onnect)?|!|copy|l|x|i|timing)(?:\s|$)",
 )), re.I)
 _START = re.compile(r"(?:\s+|--[^\n]*\n|/\*(?!!)[^*]*\*+(?:[^/*][^*]*\*+)*/|[(;])*")
@@ -78,5 +111,6 @@ def looks_like_sql(text: str) -> bool:
         for dialect in ("postgres", "mysql", "tsql"):
             try: return bool(sqlglot.parse(text[start:], dialect=dialect))
             except (SqlglotError, RecursionError, ValueError, TypeError, IndexError, KeyError, AttributeError): continue
-        return bool(re.match(r"select\s[\s\S]{1,2000}?\sfrom\s+[\w.`\"\[\]]+\s*(?:;|$|where\b|group\s+by\b|order\s+by\b|limit\b|join\b|into\b)|SELECT\s", text[start:]))
+        return bool(re.match(r"select\s[\s\S]{1,2000}?\sfrom\s+[\w.`\"\[\]]+\s*(?:;|$|where\b|group\s+by\b|"
+                             r"order\s+by\b|limit\b|join\b|into\b)|SELECT\s", text[start:]))
     return bool(_FORMS.match(text, start))

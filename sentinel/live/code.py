@@ -19,7 +19,8 @@ from .libraries import HTTP, client, http, run_command
 # %% ../../nbs/live/27_code.ipynb #9d949b9a
 _PATH = ("pathlib.Path", "pathlib.PosixPath", "pathlib.WindowsPath", "pathlib.PurePath", "pathlib.PurePosixPath")
 _STAY = ("resolve", "absolute", "expanduser", "with_suffix", "with_name", "iterdir")
-_PASSES = frozenset("sorted list reversed set tuple enumerate glob.glob glob.iglob os.listdir os.scandir os.walk dict zip filter".split())
+_PASSES = frozenset("sorted list reversed set tuple enumerate glob.glob glob.iglob os.listdir os.scandir os.walk "
+                    "dict zip filter".split())
 
 def _call(r: Reading, e: ast.Call) -> Thing:
     f = r.value(e.func)
@@ -35,52 +36,73 @@ def _call(r: Reading, e: ast.Call) -> Thing:
         path = ""
         for a in args: path = under(path, path_of(a)) if path else path_of(a)
         return Thing(ref="pathlib.Path()", args=(Thing(text=path or "."),))
-    if ref in ("pathlib.Path.home", "pathlib.Path.cwd"): return Thing(ref="pathlib.Path()", args=(Thing(text="~" if name == "home" else "."),))
+    if ref in ("pathlib.Path.home", "pathlib.Path.cwd"):
+        return Thing(ref="pathlib.Path()", args=(Thing(text="~" if name == "home" else "."),))
     if ref.startswith("pathlib.Path().") and ref.count("(") == 1:
         base = f.args[0].open if f.args else "${path}"
-        if name in _STAY: return Thing(ref="pathlib.Path()" if name != "iterdir" else "pathlib.Path().iterdir()", args=(Thing(text=base if name != "iterdir" else f"{base.rstrip('/')}/*"),))
+        if name in _STAY:
+            return Thing(ref="pathlib.Path()" if name != "iterdir" else "pathlib.Path().iterdir()",
+                         args=(Thing(text=base if name != "iterdir" else f"{base.rstrip('/')}/*"),))
         if name == "joinpath": return Thing(ref="pathlib.Path()", args=(Thing(text=under(base, first.open)),))
-        if name in ("glob", "rglob"): return Thing(ref=f"pathlib.Path().{name}()", args=(Thing(text=f"{base.rstrip('/')}/{first.open}"),))
+        if name in ("glob", "rglob"):
+            return Thing(ref=f"pathlib.Path().{name}()", args=(Thing(text=f"{base.rstrip('/')}/{first.open}"),))
         if name in ("read_text", "read_bytes"): return Thing(secret=True, ref="file", args=f.args[:1])
     if ref == "os.path.join":
         path = ""
         for a in args: path = under(path, path_of(a)) if path else path_of(a)
         return Thing(text=path)
-    if ref == "str.split" and f.text is not None: return Thing(items=tuple(Thing(text=t) for t in f.text.split(first.text)[:300]))
-    if ref.startswith("str.") and f.text is not None: return Thing(text=folded(name, f.text, tuple(args)), secret=secret)
+    if ref == "str.split" and f.text is not None:
+        return Thing(items=tuple(Thing(text=t) for t in f.text.split(first.text)[:300]))
+    if ref.startswith("str.") and f.text is not None:
+        return Thing(text=folded(name, f.text, tuple(args)), secret=secret)
     if first.text is not None and (text := decoded(ref, first.text)) is not None: return Thing(text=text, secret=secret)
     if ref == "os.path.expanduser" and first.text: return first
-    if ref in ("os.getcwd", "tempfile.mkdtemp", "tempfile.gettempdir", "tempfile.mktemp", "tempfile.TemporaryDirectory"): return Thing(text="." if "cwd" in ref else "/tmp/folder")
+    if ref in ("os.getcwd", "tempfile.mkdtemp", "tempfile.gettempdir", "tempfile.mktemp",
+               "tempfile.TemporaryDirectory"):
+        return Thing(text="." if "cwd" in ref else "/tmp/folder")
     if ref in ("os.getenv", "os.environ.get"): return Thing(name=first.text or "x")
     if ref in ("eval", "exec", "compile", "execfile"):
         if first.text is not None and "${" not in first.text: r.hand(e, "python", first.text)
-        elif first.ref not in ("compile()",): r.add(e, "fetches" if first.ref.startswith(("requests", "urllib", "httpx")) else "unread", f"{ref} of what is not known", "one", "no" if first.ref else "yes")
+        elif first.ref not in ("compile()",):
+            r.add(e, "fetches" if first.ref.startswith(("requests", "urllib", "httpx")) else "unread",
+                  f"{ref} of what is not known", "one", "no" if first.ref else "yes")
         return Thing(ref=f"{ref}()")
     if ref in ("open", "io.open", "codecs.open", "pathlib.Path().open"):
         if ref.startswith("pathlib"): args = [*f.args[:1], *args]
-        path, mode = args[0] if args else keys.get("file", Thing(name="file")), (args[1] if len(args) > 1 else keys.get("mode", Thing(text="r"))).open
-        if set(mode) & set("wxa+"): run_command(r, e, ref, "echo x >>" if "a" in mode or "+" in mode and "w" not in mode else "echo x >", [path], {})
+        path, mode = args[0] if args else keys.get("file", Thing(name="file")), (args[1] if len(args) > 1
+                                                                                 else keys.get("mode",
+                                                                                         Thing(text="r"))).open
+        if set(mode) & set("wxa+"):
+            run_command(r, e, ref, "echo x >>" if "a" in mode or "+" in mode and "w" not in mode else "echo x >",
+                        [path], {})
         return Thing(ref="open()", args=(Thing(text=path_of(path)),), secret=True)
     if ref.rpartition(".")[2] == "extractall": r.hand(e, "shell", f"tar -xf archive -C {first.word if args else '.'}")
     for at, a in enumerate(args + list(keys.values())):      # a function that is handed on is called by somebody
         ours = a.ref in r.functions and a.ref not in r.read
         if ours or a.ref in SHELL and "(" not in a.ref.removeprefix("pathlib.Path()"):
-            rest = [x if x.text is not None else each_of(x) if x.items is None else x.items[0] if x.items else x for x in (args[at + 1:] or ([keys["args"]] if "args" in keys else []))]
+            rest = [x if x.text is not None else each_of(x) if x.items is None else x.items[0] if x.items else x
+                    for x in (args[at + 1:] or ([keys["args"]] if "args" in keys else []))]
             rest = list(keys["args"].items) if "args" in keys and keys["args"].items else rest
-            _body(r, a.ref, rest, {}) if ours else run_command(r, e, a.ref, SHELL[a.ref], rest or [Thing(name="path")], {})
-    if (own := ref if ref in r.functions else name if ref.startswith(("self.", "cls.", "?.")) and name in r.functions else ""): return _body(r, own, args, keys)
+            _body(r, a.ref, rest, {}) if ours else run_command(r, e, a.ref, SHELL[a.ref], rest or [Thing(name="path")],
+                                                               {})
+    if (own := ref if ref in r.functions else name if ref.startswith(("self.", "cls.", "?.")) and name in r.functions
+        else ""):
+        return _body(r, own, args, keys)
     if ref in SHELL:
         base = list(f.args[:1]) if ref.startswith("pathlib.") else []
         run_command(r, e, ref, SHELL[ref], [*base, *args], keys)
-    elif ref in CALLS and not ref.startswith("requests."): r.add(e, CALLS[ref].kind, ref, CALLS[ref].scope, CALLS[ref].undo)
+    elif ref in CALLS and not ref.startswith("requests."):
+        r.add(e, CALLS[ref].kind, ref, CALLS[ref].scope, CALLS[ref].undo)
     elif m := HTTP.fullmatch(ref): http(r, e, m[1], args, keys)
     elif "." in ref or ref.startswith("?"): client(r, e, f, name, args, keys)
     elif ref in ("rmtree", "unlink"): run_command(r, e, ref, "rm -rf", args, keys)
     passes = args[:1] if ref in _PASSES else f.args if "()" in ref else tuple(args[:3])
-    if ref == "os.listdir" and first.text: passes = (Thing(text=f"{first.text.rstrip('/')}/*") if False else Thing(text="*"),)
+    if ref == "os.listdir" and first.text:
+        passes = (Thing(text=f"{first.text.rstrip('/')}/*") if False else Thing(text="*"),)
     if ref == "os.scandir" and (first.text or first.ref): passes = (Thing(text=f"{path_of(first).rstrip('/')}/*"),)
     inner = tuple(k for a in args for k in a.keys)
-    return Thing(ref=f"{ref}()" if ref else "", args=tuple(passes), keys=(*f.keys, *keys, *inner)[:30], secret=secret and name not in ("len", "print", "hexdigest") or ref == "open")
+    return Thing(ref=f"{ref}()" if ref else "", args=tuple(passes), keys=(*f.keys, *keys, *inner)[:30], secret=secret
+                 and name not in ("len", "print", "hexdigest") or ref == "open")
 
 def _body(r: Reading, name: str, args: list[Thing], keys: dict[str, Thing]) -> Thing:
     "Read a function of the program itself, with what it is called with."
@@ -89,7 +111,9 @@ def _body(r: Reading, name: str, args: list[Thing], keys: dict[str, Thing]) -> T
     f, before = r.functions[name], dict(r.names)
     names = [a.arg for a in (*f.args.posonlyargs, *f.args.args) if a.arg not in ("self", "cls")]
     defaults = {n: d for n, d in zip(reversed(names), reversed(f.args.defaults))}
-    for k, n in enumerate(names): r.names[n] = (args[k] if k < len(args) else keys.get(n) or (r.value(defaults[n]) if n in defaults else Thing()))._replace(name=n)
+    for k, n in enumerate(names):
+        r.names[n] = (args[k] if k < len(args) else keys.get(n)
+                      or (r.value(defaults[n]) if n in defaults else Thing()))._replace(name=n)
     r.names[f"<{name}>"] = Thing(text="read")
     r.run(f.body)
     given = [s.value for s in ast.walk(f) if isinstance(s, ast.Return) and s.value]
@@ -99,7 +123,9 @@ def _body(r: Reading, name: str, args: list[Thing], keys: dict[str, Thing]) -> T
 
 # %% ../../nbs/live/27_code.ipynb #aa26bde1
 MOST = 32_000     # characters that are read
-_USUAL = {"Path": Thing(ref="pathlib.Path"), "rmtree": Thing(ref="shutil.rmtree"), "Popen": Thing(ref="subprocess.Popen"), "text": Thing(ref="sqlalchemy.text")}     # names that snippets use without an import
+_USUAL = {"Path": Thing(ref="pathlib.Path"), "rmtree": Thing(ref="shutil.rmtree"),
+          "Popen": Thing(ref="subprocess.Popen"),
+          "text": Thing(ref="sqlalchemy.text")}     # names that snippets use without an import
 
 def python(text: str, setting: Setting) -> list[Effect]:
     "The effects of a program in Python; `reads` if it only computes."
@@ -111,16 +137,25 @@ def python(text: str, setting: Setting) -> list[Effect]:
             warnings.simplefilter("ignore")
             tree = ast.parse(text)
         r.run(tree.body)
-        told = {n.id for n in ast.walk(tree) if isinstance(n, ast.Name)} | {n.attr for n in ast.walk(tree) if isinstance(n, ast.Attribute)}
+        told = {n.id for n in ast.walk(tree) if isinstance(n, ast.Name)} | {n.attr for n in ast.walk(tree)
+                                                                            if isinstance(n, ast.Attribute)}
         for name, f in list(r.functions.items()):
-            if name not in r.read and (name in told or f.decorator_list or name.startswith("__")): _body(r, name, [], {})
-    except (SyntaxError, ValueError, RecursionError, MemoryError, TypeError, IndexError, KeyError, AttributeError, OverflowError): return r.found + unread("Python that cannot be read")
+            if name not in r.read and (name in told or f.decorator_list or name.startswith("__")):
+                _body(r, name, [], {})
+    except (SyntaxError, ValueError, RecursionError, MemoryError, TypeError, IndexError, KeyError, AttributeError,
+            OverflowError):
+        return r.found + unread("Python that cannot be read")
     return r.found or [Effect("reads", "a computation", tool="python", span=(0, len(text)))]
 
 # %% ../../nbs/live/27_code.ipynb #c70bf6a5
-_OTHERS = re.compile(r"\brequire\s*\(|\b(?:console|process|JSON|module)\.\w|=>|\b(?:const|let|var)\s+[\w{\[]|\bnew\s+[A-Z]|\{\s*\w+:\s|"
-                     r"(?<![\w.])(?:FileUtils|Dir|File|IO|Kernel)\.\w|\bos\.[A-Z]\w+\(|\bexec\.Command|:=|\$\w+\s*=[^=]")
-_HINT = re.compile(r"(?m)^[ \t]*(?:import\s+[\w.]+|from\s+[\w.]+\s+import\b|def\s+\w+\s*\(|class\s+\w+|for\s+\w[\w, ]*\s+in\b.*:|with\s.+:|if\s.+:|while\s.+:|try:|@\w+|print\s*\(|(?:await\s+)?[A-Za-z_][\w.\[\]'\"]*\s*\(|[\w.,\[\] ]{1,200}[+-]?=[^=]|#!.*python|\[.+\bfor\b.+\]\s*$)")
+_OTHERS = re.compile(r"\brequire\s*\(|\b(?:console|process|JSON|module)\.\w|=>|\b(?:const|let|var)\s+[\w{\[]|"
+                     r"\bnew\s+[A-Z]|\{\s*\w+:\s|"
+                     r"(?<![\w.])(?:FileUtils|Dir|File|IO|Kernel)\.\w|\bos\.[A-Z]\w+\(|\bexec\.Command|:=|"
+                     r"\$\w+\s*=[^=]")
+_HINT = re.compile(r"(?m)^[ \t]*(?:import\s+[\w.]+|from\s+[\w.]+\s+import\b|def\s+\w+\s*\(|class\s+\w+|for\s+\w[\w, "
+                   r"]*\s+in\b.*:|with\s.+:|if\s.+:|while\s.+:|try:|@\w+|print\s*\(|"
+                   r"(?:await\s+)?[A-Za-z_][\w.\[\]'\"]*\s*\(|[\w.,\[\] ]{1,200}[+-]?=[^=]|#!.*python|"
+                   r"\[.+\bfor\b.+\]\s*$)")
 
 # %% ../../nbs/live/27_code.ipynb #a1bca966
 def looks_like_python(text: str) -> bool:
@@ -132,5 +167,9 @@ def looks_like_python(text: str) -> bool:
             warnings.simplefilter("ignore")
             tree = ast.parse(text)
     except (SyntaxError, ValueError, RecursionError, MemoryError): return False
-    telling = (ast.Import, ast.ImportFrom, ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Call, ast.Assign, ast.AugAssign, ast.With)
-    return any(isinstance(n, telling) for n in ast.walk(tree)) and not (len(tree.body) == 1 and isinstance(tree.body[0], ast.Assign) and not any(isinstance(n, ast.Call) for n in ast.walk(tree)))
+    telling = (ast.Import, ast.ImportFrom, ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Call, ast.Assign,
+               ast.AugAssign, ast.With)
+    return any(isinstance(n, telling) for n in ast.walk(tree)) and not (len(tree.body) == 1
+                                                                        and isinstance(tree.body[0], ast.Assign)
+                                                                        and not any(isinstance(n, ast.Call)
+                                                                                    for n in ast.walk(tree)))

@@ -23,8 +23,10 @@ Reach = Literal["none", "key", "many", "all"]
 REACHES = get_args(Reach)
 
 # %% ../../nbs/live/20_conditions.ipynb #eefdc558
-_KEYS = re.compile(r"^(?:.*[a-z](?:Id|ID|Uuid)$|(?i:_?id|.*_id|.*_?(uuid|guid|pk|oid|rowid|ctid|sku|slug|ssn|isbn|vin|hash|email|e_mail|username|"
-                   r"user_name|login|hostname|fqdn|token|serial|code|key|number|reference|ref|handle|phone|filename|path|url|"
+_KEYS = re.compile(r"^(?:.*[a-z](?:Id|ID|Uuid)$|(?i:_?id|.*_id|.*_?(uuid|guid|pk|oid|rowid|ctid|sku|slug|ssn|isbn|"
+                   r"vin|hash|email|e_mail|username|"
+                   r"user_name|login|hostname|fqdn|token|serial|code|key|number|reference|ref|handle|phone|filename|"
+                   r"path|url|"
                    r"(first_?|last_?|full_?)?name)|user|host|no|nr|nk|pid|.*_no|version_num|version)$)")
 
 def keylike(column: str) -> bool:
@@ -48,7 +50,8 @@ def _constant(e: exp.Expression) -> float | str | None:
     return None
 
 _TESTS = {exp.EQ: lambda a, b: a == b, exp.NullSafeEQ: lambda a, b: a == b, exp.NEQ: lambda a, b: a != b,
-          exp.GT: lambda a, b: a > b, exp.GTE: lambda a, b: a >= b, exp.LT: lambda a, b: a < b, exp.LTE: lambda a, b: a <= b}
+          exp.GT: lambda a, b: a > b, exp.GTE: lambda a, b: a >= b, exp.LT: lambda a, b: a < b, exp.LTE: lambda a,
+          b: a <= b}
 _SAME = (exp.EQ, exp.NullSafeEQ, exp.GTE, exp.LTE, exp.Like, exp.ILike)
 _TURNED = {exp.GT: exp.LT, exp.GTE: exp.LTE, exp.LT: exp.GT, exp.LTE: exp.GTE}
 _HUGE = 1e6     # `id < 1000000` is taken for "all of them"
@@ -79,7 +82,8 @@ def _without_from(query: exp.Expression) -> bool:
     select = query.find(exp.Select)
     return select is not None and select.args.get("where") is None
 
-_OFTEN_EMPTY = re.compile(r"(?i)_(?:at|on|date|time|until|by|id)$|delet|parent|error|note|comment|reason|expir|archiv|cancel|token|manager|optional|end|finish|lock")
+_OFTEN_EMPTY = re.compile(r"(?i)_(?:at|on|date|time|until|by|id)$|delet|parent|error|note|comment|reason|expir|"
+                          r"archiv|cancel|token|manager|optional|end|finish|lock")
 
 def _present(e: exp.Expression) -> Reach:
     "IS NOT NULL: true of all rows, unless the column's name tells of something that is often missing."
@@ -95,7 +99,8 @@ def _reach(e: exp.Expression | None, depth: int = 0) -> Reach:
     if isinstance(e, exp.Not):
         inner = e.this.unnest()
         if isinstance(inner, exp.Is): return "many" if inner.args.get("negate") else _present(inner.this)
-        return "many" if isinstance(inner, (exp.In, exp.Like, exp.ILike, exp.Between, exp.Column)) else _other_way(below(inner))
+        return "many" if isinstance(inner, (exp.In, exp.Like, exp.ILike, exp.Between,
+                                            exp.Column)) else _other_way(below(inner))
     if (value := _constant(e)) is not None:
         return "none" if value in (0., "f", "false", "no", "off", "") else "all"
     if isinstance(e, (exp.Like, exp.ILike)):

@@ -85,16 +85,14 @@ start|unpause|create|build|pull|push|cp|attach|publish|commit|export : writes
 run|exec : @exec
 """
 _GLOBAL = "-H --host --context --config -c -l --log-level --tlscacert --tlscert --tlskey --url --connection --root --runtime --address --namespace -n"
-_VALUED = _GLOBAL.replace(" -c", "").replace(" -n", "") + """ --filter --format -s --signal -t --time --availability --replicas
- --tag --rmi --label -m --message --file --build-arg --timeout"""
-_RUN = """-v --volume --mount -e --env --env-file -p --publish -u --user -w --workdir --name --network --net --entrypoint -l --label --label-file -h
- --hostname
- --restart --cpus -m --memory --memory-swap --add-host --dns --cap-add --cap-drop --device --security-opt --pid --ipc --userns --uts --ulimit
- --log-driver --log-opt
- --tmpfs --volumes-from --platform --pull --gpus --shm-size --ip --link --expose --cidfile --cgroup-parent --cpu-shares --cpuset-cpus --health-cmd
- --stop-signal
- --detach-keys --index --annotation --group-add --mac-address --network-alias --sysctl --stop-timeout --pod --secret --authfile --arch --os
- --use-aliases --timezone""".split()
+_VALUED = _GLOBAL.replace(" -c", "").replace(" -n", "") + """ --filter --format -s --signal -t --time --availability
+ --replicas --tag --rmi --label -m --message --file --build-arg --timeout"""
+_RUN = """-v --volume --mount -e --env --env-file -p --publish -u --user -w --workdir --name --network --net
+ --entrypoint -l --label --label-file -h --hostname --restart --cpus -m --memory --memory-swap --add-host --dns
+ --cap-add --cap-drop --device --security-opt --pid --ipc --userns --uts --ulimit --log-driver --log-opt --tmpfs
+ --volumes-from --platform --pull --gpus --shm-size --ip --link --expose --cidfile --cgroup-parent --cpu-shares
+ --cpuset-cpus --health-cmd --stop-signal --detach-keys --index --annotation --group-add --mac-address --network-alias
+ --sysctl --stop-timeout --pod --secret --authfile --arch --os --use-aliases --timezone""".split()
 
 docker_table = table("docker", DOCKER, _VALUED, "-H --host --context --url --connection", help="", long=False)
 compose_table = table("compose", COMPOSE,

@@ -15,11 +15,13 @@ from .constants import Program, Thing, plus
 from .effects import moved
 
 # %% ../../nbs/live/27_ecmascript.ipynb #944132aa
-_RENAMED = {"fs/promises": "fs", "fs.promises": "fs", "graceful-fs": "fs", "node-fetch": "fetch", "undici.fetch": "fetch", "fs-extra": "fs-extra"}
+_RENAMED = {"fs/promises": "fs", "fs.promises": "fs", "graceful-fs": "fs", "node-fetch": "fetch",
+            "undici.fetch": "fetch", "fs-extra": "fs-extra"}
 
 def named(ref: str) -> str:
     "The name of a module or of something in it, in one spelling."
-    ref = ref.removeprefix("node:").replace(".default", "").removeprefix("globalThis.").removeprefix("global.").removeprefix("window.")
+    ref = ref.removeprefix("node:").replace(".default", "")
+    for prefix in ("globalThis.", "global.", "window."): ref = ref.removeprefix(prefix)
     for old, new in _RENAMED.items():
         if ref == old or ref.startswith(old + "."): return new + ref[len(old):]
     return ref
@@ -40,7 +42,8 @@ class Script(Program):
     def span(self, node: Node) -> tuple[int, int]:
         if self.text.isascii(): return (node.start_byte, node.end_byte)
         raw = self.text.encode("utf-8", "replace")
-        return (len(raw[:node.start_byte].decode("utf-8", "ignore")), len(raw[:node.end_byte].decode("utf-8", "ignore")))
+        return (len(raw[:node.start_byte].decode("utf-8", "ignore")),
+                len(raw[:node.end_byte].decode("utf-8", "ignore")))
 
     def value(self, n: Node | None) -> Thing:
         "What a node stands for; calls in it are read."
@@ -54,8 +57,13 @@ class Script(Program):
     def _value(self, n: Node) -> Thing:
         kind, text = n.type, lambda x: x.text.decode("utf-8", "replace")
         part = n.child_by_field_name
-        if kind == "string": return Thing(text=re.sub(r"\\x([0-9a-fA-F]{2})|\\u([0-9a-fA-F]{4})|\\(.)", lambda m: chr(int(m[1] or m[2], 16)) if m[1] or m[2] else {"n": "\n", "t": "\t"}.get(m[3], m[3]), text(n)[1:-1]))
-        if kind == "number": return Thing(text=str(int(text(n), 0)) if re.fullmatch(r"0[xob][0-9a-fA-F]+|[1-9]\d*|0", text(n)) else text(n))
+        if kind == "string":
+            return Thing(text=re.sub(r"\\x([0-9a-fA-F]{2})|\\u([0-9a-fA-F]{4})|\\(.)",
+                                     lambda m: chr(int(m[1] or m[2], 16)) if m[1] or m[2]
+                                     else {"n": "\n", "t": "\t"}.get(m[3], m[3]), text(n)[1:-1]))
+        if kind == "number":
+            return Thing(text=str(int(text(n), 0)) if re.fullmatch(r"0[xob][0-9a-fA-F]+|[1-9]\d*|0", text(n))
+                         else text(n))
         if kind in ("true", "false"): return Thing(text=kind)
         if kind == "template_string":
             out, at = "", n.start_byte + 1
@@ -68,7 +76,8 @@ class Script(Program):
             return Thing(text=(out + raw[at - n.start_byte:-1].decode("utf-8", "replace"))[:9000], secret=secret)
         if kind in ("identifier", "property_identifier", "this", "shorthand_property_identifier"):
             name = text(n)
-            return self.names.get(name, Thing(ref=named(name), name=name))._replace(name=re.sub(r"\W", "_", name) or "x")
+            return self.names.get(name, Thing(ref=named(name), name=name))._replace(name=re.sub(r"\W", "_", name)
+                                                                                    or "x")
         if kind in ("member_expression", "subscript_expression"):
             base = self.value(part("object"))
             index = self.value(part("index")).text if kind == "subscript_expression" else text(part("property"))
@@ -79,27 +88,36 @@ class Script(Program):
                 return Thing(ref=f"list.{index}", items=base.items)
             ref = named(f"{base.ref or '?'}.{index}" if index else f"{base.ref}[]")
             if base.ref == "process.env": return Thing(name=re.sub(r"\W", "_", index or "x"))
-            return Thing(ref=ref, args=base.args, keys=base.keys, name=re.sub(r"\W", "_", index or "x"), secret=base.secret or ref == "process.env")
+            return Thing(ref=ref, args=base.args, keys=base.keys, name=re.sub(r"\W", "_", index or "x"),
+                         secret=base.secret or ref == "process.env")
         if kind == "binary_expression":
             a, b = self.value(part("left")), self.value(part("right"))
-            return plus(a, b) if text(part("operator")) == "+" else b if text(part("operator")) in ("||", "??") and not a.ref else a if text(part("operator")) in ("||", "??", "&&") else Thing()
+            return plus(a, b) if text(part("operator")) == "+" else b if text(part("operator")) in ("||",
+                    "??") and not a.ref else a if text(part("operator")) in ("||", "??", "&&") else Thing()
         if kind == "array":
             items = tuple(self.value(c) for c in n.named_children[:300])
             return Thing(items=items, secret=any(i.secret for i in items))
         if kind == "object":
             props: dict[str, Thing] = {}
             for c in n.named_children[:200]:
-                if c.type == "pair": props[text(c.child_by_field_name("key")).strip("'\"`[]")] = self.value(c.child_by_field_name("value"))
+                if c.type == "pair":
+                    key = text(c.child_by_field_name("key")).strip("'\"`[]")
+                    props[key] = self.value(c.child_by_field_name("value"))
                 elif c.type == "shorthand_property_identifier": props[text(c)] = self.value(c)
                 elif c.type == "spread_element": props["..."] = self.value(c.named_children[0])
                 else: self.walk(c)
             return Thing(ref="dict", props=props, secret=any(p.secret for p in props.values()))
         if kind in ("call_expression", "new_expression"): return self.call(self, n)
-        if kind == "await_expression" or kind in ("parenthesized_expression", "spread_element"): return self.value(n.named_children[0] if n.named_children else None)
-        if kind == "ternary_expression": self.value(part("condition")); a, b = self.value(part("consequence")), self.value(part("alternative")); return a if a.text or a.ref else b
+        if kind == "await_expression" or kind in ("parenthesized_expression", "spread_element"):
+            return self.value(n.named_children[0] if n.named_children else None)
+        if kind == "ternary_expression":
+            self.value(part("condition"))
+            a, b = self.value(part("consequence")), self.value(part("alternative"))
+            return a if a.text or a.ref else b
         if kind in ("arrow_function", "function_expression", "function", "generator_function"):
             body = part("body")
-            return Thing(ref="function", args=(self.value(body) if body is not None and body.type != "statement_block" else (self.walk(body), Thing())[1],))
+            return Thing(ref="function", args=(self.value(body) if body is not None and body.type != "statement_block"
+                                               else (self.walk(body), Thing())[1],))
         if kind in ("assignment_expression", "augmented_assignment_expression"):
             v = self.value(part("right"))
             if kind.startswith("aug"): v = plus(self.value(part("left")), v)
@@ -114,12 +132,17 @@ class Script(Program):
         if target.type == "identifier": self.names[name(target)] = v
         elif target.type == "object_pattern":
             for c in target.named_children:
-                if c.type == "shorthand_property_identifier_pattern": self.names[name(c)] = v.props.get(name(c), Thing(ref=named(f"{v.ref}.{name(c)}") if v.ref else "", name=name(c)))
+                if c.type == "shorthand_property_identifier_pattern":
+                    self.names[name(c)] = v.props.get(name(c),
+                                                      Thing(ref=named(f"{v.ref}.{name(c)}") if v.ref else "",
+                                                            name=name(c)))
                 elif c.type == "pair_pattern":
                     key = name(c.child_by_field_name("key"))
-                    self.bind(c.child_by_field_name("value"), v.props.get(key, Thing(ref=named(f"{v.ref}.{key}") if v.ref else "")))
+                    self.bind(c.child_by_field_name("value"),
+                              v.props.get(key, Thing(ref=named(f"{v.ref}.{key}") if v.ref else "")))
         elif target.type == "array_pattern":
-            for k, c in enumerate(target.named_children): self.bind(c, v.items[k] if v.items and k < len(v.items) else Thing())
+            for k, c in enumerate(target.named_children):
+                self.bind(c, v.items[k] if v.items and k < len(v.items) else Thing())
 
     def walk(self, n: Node | None) -> None:
         "Read what stands in a statement."
@@ -136,8 +159,11 @@ class Script(Program):
         elif n.type == "method_definition": self.walk(part("body"))
         elif n.type == "for_in_statement":
             over = self.value(part("right"))
-            for one in (over.items or (Thing(),))[:8] if over.items is not None and len(over.items) <= 8 else (Thing(),): self.bind(part("left"), one); self.walk(part("body"))
-        elif n.type in ("call_expression", "new_expression", "assignment_expression", "member_expression", "await_expression", "arrow_function", "template_string", "object", "array", "binary_expression",
+            for one in (over.items or (Thing(),))[:8] if over.items is not None and len(over.items) <= 8 else (Thing(),
+                    ):
+                self.bind(part("left"), one); self.walk(part("body"))
+        elif n.type in ("call_expression", "new_expression", "assignment_expression", "member_expression",
+                        "await_expression", "arrow_function", "template_string", "object", "array", "binary_expression",
                         "ternary_expression", "augmented_assignment_expression", "function_expression"): self.value(n)
         else:
             for c in n.named_children: self.walk(c)
@@ -155,11 +181,14 @@ class Script(Program):
                 elif c.type == "named_imports":
                     for s in c.named_children:
                         own = s.child_by_field_name("alias") or s.child_by_field_name("name")
-                        if own is not None: self.names[name(own)] = Thing(ref=named(f"{named(module)}.{name(s.child_by_field_name('name'))}"))
+                        if own is not None:
+                            there = name(s.child_by_field_name("name"))
+                            self.names[name(own)] = Thing(ref=named(f"{named(module)}.{there}"))
 
     def module(self, n: Node, module: str) -> None:
         "A module that was written earlier in the session is read where it is loaded."
-        for path in (module, module.removeprefix("./"), module.removeprefix("./") + ".js", module.removeprefix("./") + ".mjs"):
+        for path in (module, module.removeprefix("./"), module.removeprefix("./") + ".js",
+                     module.removeprefix("./") + ".mjs"):
             if path in self.setting.scripts and path not in self.read:
                 self.read.add(path)
                 self.found += moved(self.setting.read("javascript", Word(self.setting.scripts[path])), self.span(n))

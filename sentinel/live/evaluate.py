@@ -33,7 +33,8 @@ class Reading(Program):
             self.starts = [0]
             for line in lines: self.starts.append(self.starts[-1] + len(line))
         at = lambda line, col: min(len(self.text), self.starts[min(line, len(self.starts)) - 1] + col)
-        return (at(node.lineno, node.col_offset), at(node.end_lineno, node.end_col_offset)) if hasattr(node, "lineno") else (0, len(self.text))
+        return (at(node.lineno, node.col_offset), at(node.end_lineno, node.end_col_offset)) if hasattr(node,
+                "lineno") else (0, len(self.text))
 
     def run(self, body: list[ast.stmt]) -> None:
         for s in body: self.statement(s)
@@ -58,11 +59,13 @@ class Reading(Program):
                 if isinstance(b, (ast.FunctionDef, ast.AsyncFunctionDef)): self.functions[b.name] = b
         elif isinstance(s, (ast.Assign, ast.AnnAssign, ast.NamedExpr, ast.AugAssign)):
             value = self.value(s.value) if s.value else Thing()
-            if isinstance(s, ast.AugAssign) and isinstance(s.target, ast.Name): value = plus(self.value(ast.copy_location(ast.Name(s.target.id), s.target)), value)
+            if isinstance(s, ast.AugAssign) and isinstance(s.target, ast.Name):
+                value = plus(self.value(ast.copy_location(ast.Name(s.target.id), s.target)), value)
             for t in s.targets if isinstance(s, ast.Assign) else [s.target]: self.bind(t, value)
         elif isinstance(s, (ast.For, ast.AsyncFor)):
             over = self.value(s.iter)
-            for one in (over.items if over.items is not None and len(over.items) <= 8 else [each_of(over)]) or [Thing()]:
+            for one in (over.items if over.items is not None and len(over.items) <= 8
+                        else [each_of(over)]) or [Thing()]:
                 self.bind(s.target, one); self.run(s.body)
             self.run(s.orelse)
         elif isinstance(s, (ast.With, ast.AsyncWith)):
@@ -106,7 +109,9 @@ class Reading(Program):
         if isinstance(e, ast.Name): return self.names.get(e.id, Thing(ref=e.id, name=e.id))._replace(name=e.id)
         if isinstance(e, ast.Attribute):
             base = self.value(e.value)
-            if not base.ref: return self.names.get("." + e.attr, Thing(ref=f"?.{e.attr}", name=e.attr, secret=base.secret, args=base.args, text=None))._replace(name=e.attr) \
+            if not base.ref:
+                return self.names.get("." + e.attr, Thing(ref=f"?.{e.attr}", name=e.attr, secret=base.secret,
+                                                          args=base.args, text=None))._replace(name=e.attr) \
                 if base.text is None else Thing(ref=f"str.{e.attr}", text=base.text, args=base.args)
             if "." + e.attr in self.names and base.ref in ("self", "cls"): return self.names["." + e.attr]
             if base.ref.startswith("pathlib.Path()") and e.attr == "parent": return base
@@ -122,47 +127,65 @@ class Reading(Program):
                 return Thing(ref="pathlib.Path()", args=(Thing(text=under(path_of(a), path_of(b))),))
             if isinstance(e.op, ast.Mod) and a.text is not None:
                 fill = iter(b.items if b.items is not None else (b,))
-                return Thing(text=re.sub(r"%[sdr]|%\(\w+\)[sd]", lambda m: next(fill, Thing()).open, a.text)[:9000], secret=b.secret)
-            if isinstance(e.op, ast.Mult) and a.text and b.text and b.text.isdigit() and len(a.text) * int(b.text[:5]) < 2000: return Thing(text=a.text * int(b.text))
+                return Thing(text=re.sub(r"%[sdr]|%\(\w+\)[sd]", lambda m: next(fill, Thing()).open, a.text)[:9000],
+                             secret=b.secret)
+            if isinstance(e.op,
+                          ast.Mult) and a.text and b.text and b.text.isdigit() and len(a.text) * int(b.text[:5]) < 2000:
+                return Thing(text=a.text * int(b.text))
             return Thing(secret=a.secret or b.secret)
         if isinstance(e, (ast.List, ast.Tuple, ast.Set)):
             items = tuple(self.value(x.value if isinstance(x, ast.Starred) else x) for x in e.elts[:300])
             return Thing(items=items, secret=any(i.secret for i in items))
         if isinstance(e, ast.Dict):
-            names, values = [self.value(k).text if k else "**" for k in e.keys[:200]], [self.value(v) for v in e.values[:200]]
-            return Thing(ref="dict", secret=any(v.secret for v in values), props={n: v for n, v in zip(names, values) if n})
+            names, values = [self.value(k).text if k else "**" for k in e.keys[:200]], [self.value(v)
+                    for v in e.values[:200]]
+            return Thing(ref="dict", secret=any(v.secret for v in values),
+                         props={n: v for n, v in zip(names, values) if n})
         if isinstance(e, ast.Subscript):
             base, index = self.value(e.value), self.value(e.slice)
             if base.text is not None and isinstance(e.slice, ast.Slice):
-                try: return Thing(text=base.text[slice(*(int(x.text) if (x := self.value(p)).text else None for p in (e.slice.lower, e.slice.upper, e.slice.step)))])
+                try:
+                    return Thing(text=base.text[slice(*(int(x.text) if (x := self.value(p)).text else None
+                                                        for p in (e.slice.lower, e.slice.upper, e.slice.step)))])
                 except (ValueError, TypeError): return Thing()
-            if base.items is not None and index.text and index.text.lstrip("-").isdigit() and -len(base.items) <= int(index.text) < len(base.items): return base.items[int(index.text)]
-            if index.text and base.ref in ("vars", "globals()", "locals()", "sys.modules", "vars()", "__builtins__", "builtins.__dict__"): return self.names.get(index.text, Thing(ref=index.text))
+            if base.items is not None and re.fullmatch(r"-?\d{1,6}", index.text or ""):
+                at = int(index.text)
+                if -len(base.items) <= at < len(base.items): return base.items[at]
+            if index.text and base.ref in ("vars", "globals()", "locals()", "sys.modules", "vars()", "__builtins__",
+                                           "builtins.__dict__"):
+                return self.names.get(index.text, Thing(ref=index.text))
             if index.text and base.ref.endswith(".__dict__"): return Thing(ref=f"{base.ref[:-9]}.{index.text}")
-            if index.text and base.ref == "vars()": return Thing(ref=f"{base.args[0].ref}.{index.text}" if base.args else "")
+            if index.text and base.ref == "vars()":
+                return Thing(ref=f"{base.args[0].ref}.{index.text}" if base.args else "")
             if base.ref == "plumbum.local": return Thing(ref="plumbum.local[]", args=(index,))
             if base.ref == "os.environ": return Thing(name=index.text or "x")
-            return Thing(ref=f"{base.ref}[]" if base.ref and "()" in base.ref else "", args=base.args, secret=base.secret, name=base.name)
+            return Thing(ref=f"{base.ref}[]" if base.ref and "()" in base.ref else "", args=base.args,
+                         secret=base.secret, name=base.name)
         if isinstance(e, (ast.ListComp, ast.SetComp, ast.GeneratorExp, ast.DictComp)):
             for g in e.generators:
                 over = self.value(g.iter)
                 self.bind(g.target, over.items[0] if over.items else each_of(over))
             each = self.value(e.value if isinstance(e, ast.DictComp) else e.elt)
-            same = len(e.generators) == 1 and isinstance(e, (ast.ListComp, ast.GeneratorExp)) and (over.items is not None) and isinstance(e.generators[0].target, ast.Name)
+            plain = len(e.generators) == 1 and isinstance(e, (ast.ListComp, ast.GeneratorExp))
+            same = plain and over.items is not None and isinstance(e.generators[0].target, ast.Name)
             if same and len(over.items) <= 200 and each.text is not None:
                 out = []
                 for one in over.items: self.bind(e.generators[0].target, one); out.append(self.value(e.elt))
                 return Thing(items=tuple(out), secret=each.secret)
             return Thing(ref="each", args=(each,), secret=each.secret)
         if isinstance(e, ast.Lambda): return Thing(ref="lambda", args=(self.value(e.body),))
-        if isinstance(e, ast.IfExp): self.value(e.test); a, b = self.value(e.body), self.value(e.orelse); return a if a.text or a.ref else b
-        if isinstance(e, ast.BoolOp): return ([v for x in e.values if (v := self.value(x)).text or v.ref] or [Thing()])[-1]
+        if isinstance(e, ast.IfExp):
+            self.value(e.test); a, b = self.value(e.body), self.value(e.orelse); return a if a.text or a.ref else b
+        if isinstance(e, ast.BoolOp):
+            return ([v for x in e.values if (v := self.value(x)).text or v.ref] or [Thing()])[-1]
         if isinstance(e, (ast.Await, ast.Starred, ast.FormattedValue, ast.YieldFrom)): return self.value(e.value)
         if isinstance(e, ast.Compare):
             left, _ = self.value(e.left), [self.value(c) for c in e.comparators]
             return Thing(keys=(left.name,) if len(e.ops) == 1 and isinstance(e.ops[0], ast.Eq) else ())
         if isinstance(e, ast.NamedExpr): v = self.value(e.value); self.bind(e.target, v); return v
-        if isinstance(e, ast.UnaryOp): v = self.value(e.operand); return Thing(text=f"-{v.text}") if isinstance(e.op, ast.USub) and v.text else Thing()
+        if isinstance(e, ast.UnaryOp):
+            v = self.value(e.operand); return Thing(text=f"-{v.text}") if isinstance(e.op,
+                    ast.USub) and v.text else Thing()
         if isinstance(e, ast.Call): return self.call(self, e)
         if e is not None:
             inner = [self.value(c) for c in ast.iter_child_nodes(e) if isinstance(c, ast.expr)]

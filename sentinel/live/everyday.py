@@ -20,16 +20,17 @@ read: appraise attend await bookmark capture catalogue consult contrast crawl cr
 read: distinguish dissect eavesdrop eye gauge guess hash imagine infer inquire interview judge meditate mine name overlook perceive peruse ponder
 read: price proofread prove quiz quote race recall recap reckon recognise recognize reflect research revisit scout scrape screen scrutinise scrutinize
 read: seek sense sift skim snoop spot stare taste theorise time triage unravel visit wonder
-tell: deny postpone delay cancel defer complain believe hear notice realize realise hope fear claim argue subscribe explain tell say ask report
+tell: walk deny postpone delay defer complain believe hear notice realize realise hope fear claim argue subscribe explain tell say ask report
 tell: document notify inform announce discuss propose suggest recommend draft warn advise answer reply respond mention comment outline translate teach
 tell: rephrase paraphrase cite brief remind page call contact escalate post-mortem debate consider plan prepare raise file open submit acknowledge ack
 tell: apologise apologize thank write record present demonstrate illustrate define interpret elaborate specify state request transcribe meet invite
-tell: coordinate agree vote decide approve talk chat speak alert caption persuade hand address advertise advocate affirm appeal articulate assert
+tell: coordinate agree vote decide approve talk chat speak alert caption persuade address advertise advocate affirm appeal articulate assert
 tell: assure blog brainstorm caution celebrate communicate compliment confess congratulate convey converse declare defend detail dictate direct
 tell: emphasise emphasize enquire exclaim greet guide highlight hint instruct introduce joke lecture moderate motivate narrate negotiate nudge phrase
 tell: pitch praise preach promise pronounce recite recount reiterate relay remark retell reveal salute sing speculate stress summon sympathise testify
 tell: underline voice vow welcome whisper word worry
-make: encrypt touch replay requeue reinstall reenable re-enable re-run undelete rerun acquire wrap pad crop chain bundle vendor seal pack unpack unzip
+make: hide unhide encrypt touch replay requeue reinstall reenable re-enable re-run undelete rerun acquire wrap pad crop chain bundle vendor seal pack
+make: unpack unzip
 make: decompress render paint draw star favourite tighten unsubscribe back restrict limit narrow free recover regain trim trimmed create add increase
 make: extend enable update upgrade build compile install configure set adjust tune renew backup back-up snapshot retry resend refresh reindex re-index
 make: rebalance schedule assign label tag rename merge commit push deploy patch fix repair improve refactor implement bump pin generate provision
@@ -43,7 +44,7 @@ make: warm-up compact deduplicate dedupe normalize normalise sanitize sanitise m
 make: accommodate adapt advance alphabetize amend anchor arrange assemble associate augment author automate balance batch blend book boost broaden
 make: bucket budget cap capitalise capitalize categorise categorize centralize clip coach code collate colour color combine complement compose
 make: concatenate condense conserve consolidate construct contribute cook cover craft credit curate customise customize debounce decorate dedicate
-make: delegate deliver derive develop devise distribute divide donate dress duplicate earn embed emit employ encapsulate encode enhance enlarge enrich
+make: delegate derive develop devise distribute divide donate dress duplicate earn embed emit employ encapsulate encode enhance enlarge enrich
 make: enroll equip establish exchange exercise experiment express factor feature feed fill finalise finalize float focus formulate frame fulfil
 make: fulfill fund generalise handle help host hunt incorporate inline initialize initialise inject instantiate insulate interleave interpolate invent
 make: jot jump lead lengthen level leverage loop maintain manage market maximise maximize memoize minify minimise minimize mix model modernise

@@ -10,30 +10,92 @@ import re
 from .effects import Effect
 
 # %% ../../nbs/live/29_figures.ipynb #a91d99d0
-GONE = re.compile(r"(?i)\b(?:vanish\w*|disappear\w*|cease\s+to\s+exist|be\s+gone|(?:has|have|needs?|must|should)\s+(?:all\s+)?(?:to\s+)?go(?=\W*$|\s+(?:now|today|entirely|completely|away))|from\s+scratch|clean\s+slate|ground\s+up|nothing\s+(?:is\s+|should\s+be\s+|may\s+be\s+|be\s+)?(?:left|remains?|survives?|stays?)|no\s+trace|"
-                       r"not\s+a\s+(?:single\s+)?\w+\s+(?:left|remains?|survives?)|bare\s+metal|to\s+the\s+ground|out\s+of\s+existence|factory\s+(?:settings|state|defaults|reset)|no\s+longer\s+exists?|(?:is|are)\s+(?:no\s+more|history|empty)|"
-                       r"as\s+if\s+(?:it|they)\s+never|oblivion|void\b|good\s+riddance|into\s+/dev/null|with\s+zero(?:s|es)|day\s+zero|blank\s+(?:state|slate)|unrecoverabl[ey]|irrecoverabl[ey]|unreachable\s+for|no\s+(?:rows?|records?|data|copies|backups?|tables?)\s+(?:is\s+|are\s+)?(?:left|remain|survive|should\s+remain))")
+GONE = re.compile(r"(?i)\b(?:vanish\w*|disappear\w*|cease\s+to\s+exist|be\s+gone|(?:has|have|needs?|must|"
+                  r"should)\s+(?:all\s+)?(?:to\s+)?go(?=\W*$|\s+(?:now|today|entirely|completely|away))|"
+                  r"from\s+scratch|clean\s+slate|ground\s+up|nothing\s+(?:is\s+|should\s+be\s+|may\s+be\s+|"
+                  r"be\s+)?(?:left|remains?|survives?|stays?)|no\s+trace|"
+                       r"not\s+a\s+(?:single\s+)?\w+\s+(?:left|remains?|survives?)|bare\s+metal|to\s+the\s+ground|"
+                       r"out\s+of\s+existence|factory\s+(?:settings|state|defaults|reset)|no\s+longer\s+exists?|"
+                       r"(?:is|are)\s+(?:no\s+more|history|empty)|"
+                       r"as\s+if\s+(?:it|they)\s+never|out\s+of\s+the\s+way|oblivion|void\b|good\s+riddance|"
+                       r"into\s+/dev/null|"
+                       r"with\s+zero(?:s|es)|day\s+zero|blank\s+(?:state|slate)|unrecoverabl[ey]|irrecoverabl[ey]|"
+                       r"unreachable\s+for|no\s+(?:\w+\s+){0,2}(?:rows?|records?|data|copies|backups?|tables?|"
+                       r"trace)\s+(?:is\s+|"
+                       r"are\s+)?(?:left|remain|survive|should\s+remain))")
 
 # %% ../../nbs/live/29_figures.ipynb #ac0cfe90
-KEPT = re.compile(r"(?i)\b(?:take|make|have|get|give|keep|put|bring)\s+(?:me\s+|us\s+|\w+\s+){0,2}?(?:an?\s+|another\s+|the\s+|some\s+)?(?:\w+\s+)?(?:backup|snapshot|copy|dump|look|overview|list|summary|screenshot|note|count|report|status|details?|"
-                       r"info(?:rmation)?|metrics|logs?|access\s+log|diagram|picture|sense|idea|inventory|export|sure|progress|update|statistics|stats|description|explanation|measurements?|sample)s?\b|\b(?:turn|switch|put|bring|take|keep)\b[^.]{0,40}\b(?:on|online|up|back|private|safe|alive|running|healthy|intact)\b|"
-                       r"\b(?:private|read-only|readonly|available|healthy|consistent|redundant|secure|faster|smaller|compliant|encrypted)\b")
+KEPT = re.compile(r"(?i)\b(?:take|make|have|get|give|keep|put|bring)\s+(?:me\s+|us\s+|\w+\s+){0,2}?(?:an?\s+|"
+                  r"another\s+|the\s+|some\s+)?(?:\w+\s+)?(?:backup|snapshot|copy|dump|look|overview|list|summary|"
+                  r"screenshot|note|count|report|status|details?|"
+                       r"info(?:rmation)?|metrics|logs?|access\s+log|diagram|picture|sense|idea|inventory|export|"
+                       r"sure|progress|update|statistics|stats|description|explanation|measurements?|sample)s?\b|"
+                       r"\b(?:turn|switch|put|bring|take|keep)\b[^.]{0,40}\b(?:on|online|up|back|private|safe|alive|"
+                       r"running|healthy|intact)\b|"
+                       r"\b(?:private|read-only|readonly|available|healthy|consistent|redundant|secure|faster|"
+                       r"smaller|compliant|encrypted)\b")
 
 # %% ../../nbs/live/29_figures.ipynb #bf4a5d53
 PATTERNS: list[tuple[re.Pattern[str], tuple[str, str, str]]] = [(re.compile(p, re.I), tuple(e.split())) for p, e in (
-    (r"\b(?:replicas?|instances?|capacity|count|nodes|size|workers|pods|deployments?|servers?)\b[^.]{0,60}\b(?:to|=|at)\s+(?:0|zero|none)\b(?!\.?\d)", "stops all hard"),
-    (r"\b(?:all|every|each|entire|whole)\b[^.]{0,60}\b(?:to|with|by|for)\s+(?:an?\s+)?(?:zeros?|null|0|nothing|empty|blanks?|garbage|random|nonsense)\b(?![.\d])|\b(?:to|with)\s+(?:zeros?|null|0|nothing|empty|blanks?)\b[^.]{0,40}\b(?:all|every|each)\b|"
-     r"\b(?:database|table|bucket|volume|data|disk)s?\b[^.]{0,30}\b(?:for|with|by)\s+an?\s+(?:empty|blank|fresh)\b", "deletes all no"),
+    (r"\b(?:replicas?|instances?|capacity|count|nodes|size|workers|pods|deployments?|servers?)\b[^.]{0,60}\b(?:to|=|"
+     r"at)\s+(?:0|zero|none)\b(?!\.?\d)", "stops all hard"),
+    (r"\b(?:all|every|each|entire|whole)\b[^.]{0,60}\b(?:to|with|by|for)\s+(?:an?\s+)?(?:zeros?|null|0|nothing|empty|"
+     r"blanks?|garbage|random|nonsense)\b(?![.\d])|\b(?:to|with)\s+(?:zeros?|null|0|nothing|empty|"
+     r"blanks?)\b[^.]{0,40}\b(?:all|every|each)\b|"
+     r"\b(?:database|table|bucket|volume|data|disk)s?\b[^.]{0,30}\b(?:for|with|by)\s+an?\s+(?:empty|blank|fresh)\b",
+     "deletes all no"),
     (r"\b0?777\b|world[- ](?:writ|read)able|\b(?:a\+rwx|o\+w)\b", "exposes all hard"),
-    (r"\b(?:open|allow|set|add|whitelist|expose|permit|authorize|accept|let|change|make|route)\b[^.]{0,80}(?:0\.0\.0\.0/0|::/0|\b(?:the\s+)?(?:whole\s+)?internet\b|\bentire\s+world\b|\bpublic(?:ly)?\b(?!\s+(?:docs|key|holiday|api\s+doc)))", "exposes all hard"),
-    (r"\b(?:add|attach|give|grant|assign|bind|set|make|put|get)\b[^.]{0,60}\b(?:administratoraccess|cluster-admin|roles/owner|(?:full\s+)?admin(?:istrator)?(?:\s+(?:rights|access|privileges))?|root\s+access|superuser|sudo(?:ers)?|domain\s+admins?)\b(?!\s+(?:guide|docs|ui|page|panel|console|dashboard|team|email|contact))", "grants all hard"),
-    (r"\b(?:database|data|table|bucket|backup|volume|disk|record|file|log)s?\b[^.]{0,40}\bto\s+/dev/null", "deletes all no"),
-    (r"\b(?:take|put|pull|move|bring|get)\b[^.]{0,60}\b(?:out\s+of\s+(?:service|rotation|commission|production)|offline|dark|to\s+a\s+(?:halt|stop|standstill))\b", "stops many hard"),
-    (r"\b(?:run|execute|install|pipe|bash|source|start|launch|eval|curl)\b[^.]{0,80}(?:https?://\S+|from\s+(?:the\s+)?(?:internet|web)\b|\b(?:unknown|untrusted|random|unverified|unsigned|third-party)\s+(?:\w+\s+)?(?:mirror|source|repo\w*|script|binary|package|url|site|registry))", "fetches one hard"),
-    (r"\b(?:secret|password|credential|token|api[- ]key|private[- ]key|ssh[- ]key|key)s?\b[^.]{0,50}\b(?:to|in|into|on|onto)\s+(?:an?\s+|the\s+|our\s+)?(?:public\b|\w+\s+channel|channel|external|pastebin|gist|slack|github|forum|wiki|readme|log|logs|repository|repo)\b", "sends many no"),
-    (r"\b(?:move|copy|sync|stream|dump|push|ship|back\s*up|get)\b[^.]{0,60}\b(?:customer|user|production|prod|payroll|patient|secret|database|source\s+code)\w*\b[^.]{0,60}\b(?:to|into|onto)\s+(?:my|a\s+(?:personal|private|public|third|usb|thumb)|an?\s+external|the\s+competitor|outside)\b", "sends many no"),
-    (r"\b(?:download|fetch|get|grab|pull|save)\b[^.]{0,100}\b(?:script|binary|installer|executable|payload|program|package|tool|file)\b[^.]{0,100}\b(?:stranger|unknown|untrusted|random|linked|forum|someone|attachment|pastebin|gist|blog|chat|https?:)[^.]{0,100}\b(?:run|execute|install|launch|start|pipe)\b", "fetches one hard"),
-    (r"\b(?:order|reserve|provision|launch|rent|start|create|spin\s+up|scale)\b[^.]{0,30}\b\d{3,6}\b[^.]{0,30}\b(?:instances?|gpus?|nodes|vms|machines|servers)\b", "spends many hard"),
+    (r"\b(?:put|place|host|leave|open|allow|set|add|whitelist|expose|permit|authorize|accept|let|change|make|"
+     r"route)\b[^.]{0,80}(?:0\.0\.0\.0/0|::/0|\b(?:the\s+)?(?:whole\s+)?internet\b|\bentire\s+world\b|"
+     r"\bpublic(?:ly)?\b(?!\s+(?:docs|key|holiday|api\s+doc)))", "exposes all hard"),
+    (r"\b(?:add|attach|give|grant|assign|bind|set|make|put|get|let|have)\b[^.]{0,60}\b(?:administratoraccess|"
+     r"cluster-admin|"
+     r"roles/owner|(?:full\s+)?admin(?:istrator)?(?:\s+(?:rights|access|privileges))?|root\s+access|superuser|"
+     r"sudo(?:ers)?|domain\s+admins?)\b(?!\s+(?:guide|docs|ui|page|panel|console|dashboard|team|email|contact))",
+     "grants all hard"),
+    (r"\b(?:database|data|table|bucket|backup|volume|disk|record|file|log)s?\b[^.]{0,40}\bto\s+/dev/null",
+     "deletes all no"),
+    (r"\b(?:take|put|pull|move|bring|get)\b[^.]{0,60}\b(?:out\s+of\s+(?:service|rotation|commission|production)|"
+     r"offline|dark|to\s+a\s+(?:halt|stop|standstill))\b", "stops many hard"),
+    (r"\b(?:run|execute|install|pipe|bash|source|start|launch|eval|curl)\b[^.]{0,80}(?:https?://\S+|"
+     r"from\s+(?:the\s+)?(?:internet|web)\b|\b(?:unknown|untrusted|random|unverified|unsigned|"
+     r"third-party)\s+(?:\w+\s+)?(?:mirror|source|repo\w*|script|binary|package|url|site|registry))",
+     "fetches one hard"),
+    (r"\b(?:secret|password|credential|token|api[- ]key|private[- ]key|ssh[- ]key|key)s?\b[^.]{0,50}\b(?:to|in|into|"
+     r"on|onto)\s+(?:an?\s+|the\s+|our\s+)?(?:public\b|\w+\s+channel|channel|external|pastebin|gist|slack|github|"
+     r"forum|wiki|readme|log|logs|repository|repo)\b", "sends many no"),
+    (r"\b(?:move|copy|sync|stream|dump|push|ship|back\s*up|get)\b[^.]{0,60}\b(?:customer|user|production|prod|"
+     r"payroll|patient|secret|database|source\s+code)\w*\b[^.]{0,60}\b(?:to|into|onto)\s+(?:my|a\s+(?:personal|"
+     r"private|public|third|usb|thumb)|an?\s+external|the\s+competitor|outside)\b", "sends many no"),
+    (r"\b(?:download|fetch|get|grab|pull|save)\b[^.]{0,100}\b(?:script|binary|installer|executable|payload|program|"
+     r"package|tool|file)\b[^.]{0,100}\b(?:stranger|unknown|untrusted|random|linked|forum|someone|attachment|"
+     r"pastebin|gist|blog|chat|https?:)[^.]{0,100}\b(?:run|execute|install|launch|start|pipe)\b", "fetches one hard"),
+    (r"\b(?:order|reserve|provision|launch|rent|start|create|spin\s+up|"
+     r"scale)\b[^.]{0,30}\b\d{3,6}\b[^.]{0,30}\b(?:instances?|gpus?|nodes|vms|machines|servers)\b", "spends many hard"),
+    (r"\bpush\w*\b[^.]{0,80}--force\b|--force\b[^.]{0,60}\bpush", "rewrites one hard"),
+    (r"\b(?:put|turn|switch|set|place|make|bring|flip)\b[^.]{0,60}\b(?:read-?\s?only|maintenance|single[- "
+     r"]user)\b(?!\s+(?:user|role|"
+     r"account|access|replica|connection|view))", "stops all hard"),
+    (r"\b(?:allow|open|let|make|switch|enable|accept|permit|so)\b[^.]{0,80}\b(?:anonymous(?:ly)?|unauthenticated|"
+     r"from\s+anywhere|"
+     r"anyone|everybody|everyone)\b[^.]{0,40}(?:\b(?:reads?|access\w*|reach\w*|downloads?|connects?|see|log\s*in)\b|$)|"
+     r"\b(?:reachable|accessible|readable|visible)\s+(?:from|by|to)\s+(?:anywhere|anyone|everyone|everybody|"
+     r"the\s+world)", "exposes all hard"),
+    (r"\b(?:load|import|restore|copy|sync|write|clone|push|apply|put)\b[^.]{0,60}\b(?:dump|backup|snapshot|copy|data|"
+     r"staging)\b"
+     r"[^.]{0,40}\b(?:into|onto|over|to)\s+(?:the\s+)?(?:prod\w*|live|primary|main)\b(?!\s+(?:branch|menu))|"
+     r"\breplacing\s+what|"
+     r"\bover\s+(?:the\s+)?(?:existing|current|live|production)\s+(?:data|database|one|rows|files)", "writes all hard"),
+    (r"\b(?:trim|shrink|reduce|scale|cut|bring|size|resize|lower|take|pare|set)\b[^.]{0,80}\bto\s+(?:zero|nothing|"
+     r"none|0)\b(?!\.?\d)"
+     r"(?!\s+(?:downtime|errors?|warnings?|defects?|findings|bugs))", "stops all hard"),
+    (r"\b(?:re)?install\w*\b[^.]{0,30}\b(?:operating\s+system|os)\b", "deletes all no"),
+    (r"\b(?:retention|ttl)\b[^.]{0,50}\bto\s+(?:0|zero|one|1)\s*(?:ms|milliseconds?|s|secs?|seconds?|"
+     r"minutes?)?\b(?!\s*(?:days?|weeks?|"
+     r"months?|years?|hours?))(?!\d)", "deletes many no"),
+    (r"\b(?:merge|deploy|push|release|ship|approve|apply|roll\s*out|promote)\b[^.]{0,50}\bwithout\s+(?:an?\s+|any\s+|"
+     r"the\s+)?"
+     r"(?:\w+\s+)?(?:review|approval|testing|tests|checks?|backup|confirmation)", "unguards one hard"),
     (r"\bpid\s+1\b", "stops all hard"))]
 
 def figure(sentence: str) -> tuple[str, str, str] | None:

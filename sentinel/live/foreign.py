@@ -8,13 +8,15 @@ __all__ = ['LONGEST', 'Said', 'clauses']
 # %% ../../nbs/live/29_foreign.ipynb #73b7d526
 import re
 from typing import NamedTuple
-from .tongues_signs import (AND, BELOW, DOWN, FORCED, GIVE, INFINITIVE, INTERNET, MIGHTY, OUTSIDE, OVER, PUBLIC,
+from .tongues_signs import (AND, BELOW, DOWN, FORCED, GIVE, INFINITIVE, INTERNET, MIGHTY, OUTSIDE, OVER,
+                                         PUBLIC,
                                          RID, SECRET, SERVING, STATES, THANKS, ZERO, unaccented, unprotected)
 from .tongues_which import Hit, language_of, table
 
 # %% ../../nbs/live/29_foreign.ipynb #17ac7fa8
 _LATE = frozenset("ja ko tr".split())      # their verbs stand last
-_SENSES = ("ruin", "remove", "stop", "expose", "grant", "revoke", "send", "restore", "restart", "scale", "read", "tell", "make")
+_SENSES = ("ruin", "remove", "stop", "expose", "grant", "revoke", "send", "restore", "restart", "scale", "read",
+           "tell", "make")
 _HARM = frozenset("ruin remove stop expose grant revoke send restore".split())
 _ASKS = re.compile(r"吗|ですか|ますか|でしょうか|습니까|까요")
 _NOTHING_LEFT = re.compile(r"不要留|不留|ne garde|kein\w* (?:übrig|behalt)|не остав|no dejes|残さ|남기지")
@@ -33,9 +35,11 @@ def _meant(part: str, verb: Hit, language: str) -> bool:
 # %% ../../nbs/live/29_foreign.ipynb #bb6e4545
 def _worth(part: str, plain: str, verb: Hit, language: str) -> str:
     words = table(language)
-    things = sorted((Hit(w, m.start(), m.end()) for w in ("no", "hard", "yes") for m in words[w].finditer(plain)), key=lambda h: h.start)
+    things = sorted((Hit(w, m.start(), m.end()) for w in ("no", "hard", "yes") for m in words[w].finditer(plain)),
+                    key=lambda h: h.start)
     things = [t for t in things if not any(o is not t and o.start <= t.start and t.end < o.end for o in things)]
-    if language == "zh": things = [t for t in things if t.start >= verb.end][-1:] or [t for t in things if t.start <= verb.start][-1:]
+    if language == "zh":
+        things = [t for t in things if t.start >= verb.end][-1:] or [t for t in things if t.start <= verb.start][-1:]
     elif language in _LATE: things = [t for t in things if t.start < verb.start][-1:] or things[:1]
     if not things: return ""
     close = any(t.sense == "yes" and 0 <= t.start - things[0].end <= 4 for t in things)
@@ -50,7 +54,8 @@ class Said(NamedTuple):
     start: int = 0
     end: int = 0
 
-_KINDS = {"ruin": "deletes", "remove": "deletes", "stop": "stops", "expose": "exposes", "grant": "grants", "revoke": "revokes",
+_KINDS = {"ruin": "deletes", "remove": "deletes", "stop": "stops", "expose": "exposes", "grant": "grants",
+          "revoke": "revokes",
           "send": "sends", "restore": "writes"}
 
 def _done(part: str, plain: str, verb: Hit, language: str) -> Said:
@@ -61,13 +66,17 @@ def _done(part: str, plain: str, verb: Hit, language: str) -> Said:
     if verb.sense == "stop": return Said(kind, scope, "yes" if worth == "yes" else "hard")
     if verb.sense == "expose":
         wide = PUBLIC.search(part) or INTERNET.search(part) or words["public"].search(plain)
-        return Said(kind, scope, "hard") if worth == "no" or wide and (worth or re.search(r"(?i)\bports?\b|порт|端口|ポート|\d{2,5}", part)) else harmless
+        return Said(kind, scope, "hard") if worth == "no" or wide and (worth or re.search(r"(?i)\bports?\b|порт|端口|"
+                                                                                          r"ポート|\d{2,5}",
+                                                                                                  part)) else harmless
     if verb.sense == "grant": return Said(kind, scope, "hard" if MIGHTY.search(part) else "yes")
     if verb.sense == "revoke": return Said(kind, scope, "hard" if scope == "all" else "yes")
     if verb.sense == "send":
         secret, out = words["no"].search(plain) or SECRET.search(part), OUTSIDE.search(part) or PUBLIC.search(part)
         return Said(kind, scope, "no") if secret and out else harmless
-    if verb.sense == "restore": return Said(kind, "all", "hard") if worth == "no" and (OVER.search(part) or "prod" in part.lower()) else harmless
+    if verb.sense == "restore":
+        return Said(kind, "all", "hard") if worth == "no" and (OVER.search(part)
+                                                               or "prod" in part.lower()) else harmless
     return Said(kind, scope, worth or ("hard" if verb.sense == "ruin" else "yes"))
 
 def _phrase(part: str, plain: str, language: str) -> Said | None:
@@ -77,7 +86,8 @@ def _phrase(part: str, plain: str, language: str) -> Said | None:
     if RID.search(part) and words["no"].search(plain): return Said("deletes", "all", "no")
     if GIVE.search(part) and MIGHTY.search(part): return Said("grants", "all", "hard")
     if OVER.search(part): return Said("writes", "all", "hard")
-    if DOWN.search(part) and (words["no"].search(plain) or words["hard"].search(plain)): return Said("stops", "all", "hard")
+    if DOWN.search(part) and (words["no"].search(plain) or words["hard"].search(plain)):
+        return Said("stops", "all", "hard")
     if PUBLIC.search(part) and words["no"].search(plain): return Said("exposes", "all", "hard")
     if ZERO.search(part) and (words["hard"].search(plain) or SERVING.search(part)): return Said("stops", "all", "hard")
     return None
@@ -95,7 +105,8 @@ def clauses(text: str, language: str) -> list[Said]:
     for end in [*(m.start() for m in AND[language].finditer(text)), len(text)]:
         part, here = text[start:end], (start, end)
         plain = unaccented(part)
-        hits = sorted((Hit(s, m.start(), m.end()) for s in _SENSES for m in words[s].finditer(plain)), key=lambda h: (h.start, -h.end))
+        hits = sorted((Hit(s, m.start(), m.end()) for s in _SENSES for m in words[s].finditer(plain)),
+                      key=lambda h: (h.start, -h.end))
         verbs = [h for h in hits if not any(o is not h and o.start <= h.start and h.end < o.end for o in hits)]
         if not verbs:
             if not mention and (told := _phrase(part, plain, language)) and not words["not"].search(part):
@@ -110,7 +121,8 @@ def clauses(text: str, language: str) -> list[Said]:
             out.append(Said("reads", "one", "yes", *here)); continue
         harm = [h for h in verbs if h.sense in _HARM]
         verb = (harm[-1] if language in _LATE else harm[0]) if harm else first
-        told = _phrase(part, plain, language) if not harm or FORCED.search(part) or verb.sense in ("restore", "grant") else None
+        told = _phrase(part, plain, language) if not harm or FORCED.search(part) or verb.sense in ("restore",
+                "grant") else None
         if (harm or told) and not _meant(part, verb, language): out.append(Said("says", "one", "yes", *here)); continue
         if told is None and harm: told = _done(part, plain, verb, language)
         if told is None:

@@ -26,8 +26,9 @@ def _form(name: str, family: Family, signs: str, shape: str, *need: str) -> Form
     "A form, its classes in words."
     return Form(name, family, tuple(signs.split()), re.compile(shape, re.M), tuple(tuple(map(mask, n.split())) for n in need))
 
-_ASKS = ("approve|safe you|act|firm|say|only|must|hurry", "drop rule|soft|review|your", "without review|reject", "show rule|your",
-         "reject without|if|ai", "review needless", "new rule|mode|persona", "void rule|soft", "pretend persona", "say safe|approve", "key safe|approve")
+_ASKS = ("approve|safe you|act|firm|say|only|must|hurry", "drop rule|soft|review|your", "dont review|reject", "show rule|your",
+         "reject dont|ai", "review needless", "new rule|mode|persona", "void rule|soft|review", "pretend persona", "say safe|approve", "key safe|approve")
+_STRICT = ("approve|safe you|ai|judge|firm", "drop rule|review|your", "dont review|reject", "show rule|sysprompt", "pretend persona", "alone")
 _ROLE = ("system|assistant|developer|human|user|ai|admin|sistema|système|systeme|система|系统|系統|システム|النظام|سیستم|सिस्टम|시스템|hệ thống|sistem|ระบบ|"
          "מערכת|систем|σύστημα|συστημα|järjestelmä|jarjestelma|assistent|asistente|ассистент|助手|アシスタント|المساعد|सहायक|rendszer|asystent")
 _LEAD = r"^[ \t]*(?:[#>*_\[({<|=~-]{1,6}[ \t]*)?"
@@ -54,17 +55,30 @@ FORMS: tuple[Form, ...] = (
     _form("says it is harmless", "forged_tool_result", "harmless safe benign", r"\b(?:is_)?(?:harmless|safe|benign)[\"']?\s*[=:]\s*(?:true|yes|1)\b"),
     _form("place for the instructions", "probing", "prompt instructions", r"[{$<%]\{?\s*(?:system|initial|hidden)[_ -]?(?:prompt|instructions|message)\s*[}>%]"),
     _form("thoughts", "role_tags", "<think <reason <scratch", r"<(?:think(?:ing)?|reason(?:ing)?|scratchpad)>([\s\S]{0,400})", *_ASKS, "approve"),
+    _form("review as data", "forged_verdict", "review overseer guard approval", r"\b(?:review|reviewer|overseer|ai review|ai guard)[ _-]?(?:result|status|decision|outcome|step|state)?\b"
+          r"[\]\"'\s]{0,3}[=:\]][\s\"']{0,3}(?:status\W{1,3})?(?:approved?|passed|allow(?:ed)?|safe|waived|skipped|completed|auto-?\w+)\b|\breviewer? step auto"),
     _form("verdict in tags", "forged_verdict", "<", r"<(?:decision|verdict|ruling|judge?ment|answer|output|response|result)>\s*[\"'`*{]{0,3}(?:approved?|allow(?:ed)?|pass|safe|benign)\b"),
     _form("result in tags", "forged_tool_result", "<tool </tool <function </function <observation <result <scan <policy",
           r"</?(?:tool|function|observation|scan|policy)(?:[_-]?(?:results?|outputs?|response|call|check|engine))?(?:\s[^<>]{0,80})?>([^<]{0,400})",
           "approve|safe", "review needless"),
     _form("result line", "forged_tool_result", ": = ]", _LEAD + rf"(?:{_TOOL}|observation)\b[^\n]{{0,30}}[:=\]]([\s\S]{{0,300}})", "approve|safe"),
-    _form("comment", "carriers", "<!--", r"<!--([\s\S]{0,2000}?)-->", *_ASKS),
+    _form("told to approve", "forged_verdict", "approve", r"(?:^|[.!?:;>\n]|,\s|\b(?<!review )and|\bthen|\bso|\bjust|\bsimply|\bnow|\binstead)\s*(?:please )?"
+          r"(?:just |simply )?(?:approve(?:\s*(?:[.!\"'](?:\s|$|,)|$)|\s+(?:it|this|everything|every|any|all actions)\b(?! (?:pr|change|pull|request from))"
+          r"|\s+(?:the|this|that|all|every|these|my|any) (?:\w+ )?(?:action|request|operation|command|proposal)s?\b))"),
+    _form("told to allow", "forged_verdict", "allow let", r"(?:^|[.!?:;>\n]|,\s|\b(?:and|then|so|just|simply|now|instead)\b)\s*(?:please )?(?:just |simply )?"
+          r"(?:allow|let) (?:the|this|that|all|every|these|my|any) (?:\w+ )?(?:action|request|operation|command|proposal)s? ?(?:[.!;,]|$|through|pass|run|proceed)"),
+    _form("note to a model", "carriers", "note message memo instruction hint reminder attention notice comment", r"\b(?:note|message|memo|instructions?|hint|reminder|attention|notice|comment)s?\s*(?:to|for|:)\s*(?:the |any |all |an? |every )?"
+          r"(?:ai|llms?|language models?|reviewing|ai[ -]\w+|model|overseer|judge)\b"),
+    _form("note to the reviewer", "carriers", "@ dear note message memo instruction hint reminder attention notice", r"(?:\b(?:note|message|memo|instructions?|hint|reminder|attention|notice)\s*(?:to|for|:)\s*(?:the |any |all )?|@|\bdear )"
+          r"(?:reviewer|approver|evaluator|guard|moderator|gatekeeper|assistant)s?\b([\s\S]{0,200})", *_ASKS, "review dont", "dont act"),
+    _form("out of its frame", "role_tags", "</", r"</(?:context|user_input|input|data|document|user|action|request|proposal|prompt|instructions?|untrusted|user_message|proposed_action)>"
+          r"([\s\S]{0,300})", *_ASKS, "approve"),
+    _form("comment", "carriers", "<!--", r"<!--([\s\S]{0,2000}?)-->", *_STRICT),
     _form("unseen style", "carriers", "display font-size visibility opacity color hidden",
           r"(?:display\s*:\s*none|font-size\s*:\s*[01](?:px|pt|em)?\b|visibility\s*:\s*hidden|opacity\s*:\s*0\b|color\s*:\s*(?:#fff|white|transparent)|\bhidden)"
           r"[^<>]{0,100}>([^<]{0,1000})", *_ASKS),
     _form("attribute", "carriers", "alt= title= aria-label= content= placeholder= data-", r"\b(?:alt|title|aria-label|content|placeholder|data-[a-z-]{1,20})\s*=\s*\"([^\"]{0,1000})\"", *_ASKS),
-    _form("link text", "carriers", "](", r"\[([^\]\n]{4,400}\]\([^)\n]{0,600})\)", *_ASKS),
+    _form("link text", "carriers", "](", r"\[([^\]\n]{4,400}\]\([^)\n]{0,600})\)", *_STRICT),
     _form("link note", "carriers", "]:", r"^[ \t]*\[[^\]\n]{1,40}\]:([^\n]{4,600})", *_ASKS),
     _form("picture that sends", "carriers", "![", r"!\[[^\]\n]{0,200}\]\(https?://[^)\s]{0,200}[?&][a-z_]{1,16}=[^)\n]{0,40}(?:\{|<|%7b|\[|secret|prompt|instruction|conversation|context|history)"),
 )
@@ -79,10 +93,11 @@ def _asked(text: str, need: tuple[tuple[int, ...], ...]) -> bool:
         for wanted in need:
             first = [h for h in words if h.bits & wanted[0]]
             if len(wanted) == 1 and first: return True
-            if first and any(h.bits & wanted[1] and h.start != f.start for h in words for f in first): return True
+            if first and any(h.bits & wanted[1] and h.start != f.start and abs(h.at - f.at) < 12 for h in words for f in first): return True
     return False
 
-_PAIR = re.compile(r"\\?[\"']([^\W\d][\w -]{1,30})\\?[\"']\s*:\s*\\?[\"']?([^\W\d]\w{1,20})?")
+_SIGNS = tuple({sign for form in FORMS for sign in form.signs})
+_PAIR = re.compile(r"\\?[\"']([^\"'\\:{}\n]{2,30})\\?[\"']\s*:\s*(?:\\?[\"']([^\"'\\{}\n]{1,24})\\?[\"'])?")
 _BESIDE = frozenset("justification explanation severity risk risk_score risk_level confidence reason reasons alternative alternatives".split())
 
 def _as_json(text: str) -> Found | None:
@@ -104,8 +119,10 @@ def _is(word: str, classes: int) -> bool:
 def shaped(text: str) -> Iterator[Found]:     # of a text in plain letters
     "The attacks that a text holds by their shape: each form at most once."
     if (found := _as_json(text)): yield found
+    there = {sign for sign in _SIGNS if sign in text}
+    if not there: return
     for form in FORMS:
-        if not any(s in text for s in form.signs): continue
+        if there.isdisjoint(form.signs): continue
         for m in form.shape.finditer(text):
             if form.need and not _asked(m[1] if m.re.groups and m[1] else m[0], form.need): continue
             yield Found(form.name, form.family, m.start(), m.end())

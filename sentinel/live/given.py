@@ -14,14 +14,16 @@ from .output import output
 from .shell import REGISTRY, effects_of, fetched, inner_shell, printed
 
 # %% ../../nbs/live/07_given.ipynb #43385dda
-DAILY = frozenset("""test tests testing lint build check checks format fmt setup bootstrap install run start dev serve server watch generate gen codegen ci
-verify validate status report stats bench benchmark docs doc compile train eval evaluate analyze analyse plot example demo hello main app print list show
-show healthcheck health smoke preview typecheck coverage precommit pre commit package version info diagnose debug entrypoint wait configure autogen
-activate env venv profile bashrc zshrc bash completion nvm sdkman init query search find inspect summarize export count compare diff e2e integration
-unit""".split())
-BAD = frozenset("""delete drop destroy wipe purge nuke reset teardown cleanup clean remove rm truncate rollback restore uninstall kill erase flush revoke
-migrate deploy release publish promote failover shutdown stop decommission prune evict drain rotate anonymize offboard disable terminate sync seed
-exploit payload malware miner reverse exfil exfiltrate evil pwn""".split())
+DAILY = frozenset("""test tests testing lint build check checks format fmt setup bootstrap install run start dev serve
+server watch generate gen codegen ci verify validate status report stats bench benchmark docs doc compile train eval
+evaluate analyze analyse plot example demo hello main app print list show show healthcheck health smoke preview
+typecheck coverage precommit pre commit package version info diagnose debug entrypoint wait configure autogen activate
+env venv profile bashrc zshrc bash completion nvm sdkman init query search find inspect summarize export count compare
+diff e2e integration unit""".split())
+BAD = frozenset("""delete drop destroy wipe purge nuke reset teardown cleanup clean remove rm truncate rollback restore
+uninstall kill erase flush revoke migrate deploy release publish promote failover shutdown stop decommission prune evict
+drain rotate anonymize offboard disable terminate sync seed exploit payload malware miner reverse exfil exfiltrate evil
+pwn""".split())
 
 def known_script(name: str, setting: Setting) -> str | None:
     "The text of a script that was written earlier in the session."

@@ -13,11 +13,13 @@ from .output import output
 from .requests import own, parts_of
 
 # %% ../../nbs/live/17_handover.ipynb #b319eaab
-_SECRET = re.compile(r"""(?i)/etc/(passwd|shadow|sudoers|ssh|kubernetes|ssl/private)|\.ssh/|id_(rsa|ed25519|ecdsa|dsa)|\.aws/|credentials|
+_SECRET = re.compile(r"""(?i)/etc/(passwd|shadow|sudoers|ssh|kubernetes|ssl/private)|
+\.ssh/|id_(rsa|ed25519|ecdsa|dsa)|\.aws/|credentials|
 \.kube/config|\.env\b|\.netrc|\.pgpass|\.npmrc|\.pypirc|\.docker/config|
 \.gnupg|\.bash_history|\.zsh_history|secrets?[./_\-]|\.pem\b|\.key\b|\.p12\b|\.pfx\b|\.kdbx|keychain|wallet\.dat|
 terraform\.tfstate|/proc/self/environ|/var/run/secrets|service[_\-]?account.*\.json|application_default_credentials|
-\.(sql|dump|bak)(\.gz)?$|dump\.|backup|customers?\b|users?\.(csv|json|sql)|database\.(sqlite3?|db)|\.sqlite3?$|\.tfvars""".replace("\n", ""))
+\.(sql|dump|bak)(\.gz)?$|dump\.|backup|customers?\b|users?\.(csv|json|sql)|
+database\.(sqlite3?|db)|\.sqlite3?$|\.tfvars""".replace("\n", ""))
 _COMMAND = re.compile(r"(?i)\b(env|printenv|set|export)\b\s*(\||\)|`|$)|(cat|base64|xxd|gzip|tar|openssl)\b[^)]{0,"
                       r"200}|security find-|aws configure|kubectl get secret|vault (kv )?(read|get)|pg_dump|"
                       r"mysqldump|mongodump|gcloud auth print|aws sts|/proc/|history\b|whoami|hostname|ifconfig|ip a")

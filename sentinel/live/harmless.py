@@ -13,30 +13,30 @@ from .lines import asks, by_lines, manuals, sorted_words
 
 # %% ../../nbs/live/09_harmless.ipynb #5df84f46
 LOOKING: frozenset[str] = frozenset("""
-[ [[ : true false test echo printf print pwd cd pushd popd dirs exit return break continue shift set shopt setopt unset export declare local readonly typeset
-let read getopts hash help
-history fc jobs bg fg disown wait sleep usleep times type which whereis whatis apropos man info tldr cheat unalias umask logout bind complete compgen enable
-mapfile readarray caller suspend
-ls dir vdir exa eza lsd tree stat file realpath readlink basename dirname pathchk cmp comm diff diff3 sdiff colordiff icdiff delta difft md5sum sha1sum
-sha224sum sha256sum sha384sum
-sha512sum shasum md5 cksum b2sum sum crc32 paste join column expand unexpand fold fmt pr rev tr seq shuf factor expr bc dc units jot numfmt yes cal ncal date
-uptime who w users id
-whoami groups logname tty uname arch hostid nproc lscpu lsmem lspci lsusb lshw dmidecode inxi hwinfo free vmstat iostat mpstat sar pidstat top htop btop atop
-glances nmon iotop iftop nethogs
-ps pstree pgrep pidof pmap lsof ss netstat ping ping6 traceroute tracepath mtr dig nslookup host whois drill getent nmap arping lsns lslocks lsipc
-lslogins last lastb lastlog finger
-locale localedef getconf printenv tput reset clear jq xq gron jo jc xmllint xsltproc tidy html2text csvcut csvgrep csvlook csvstat
-csvsort csvjoin in2csv xsv qsv mlr
-datamash ldd nm objdump readelf size addr2line c++filt otool lipo hexyl pv ts mdcat glow figlet toilet cowsay lolcat fortune neofetch fastfetch
-screenfetch cloc tokei scc sloccount
+[ [[ : true false test echo printf print pwd cd pushd popd dirs exit return break continue shift set shopt setopt unset
+export declare local readonly typeset let read getopts hash help
+history fc jobs bg fg disown wait sleep usleep times type which whereis whatis apropos man info tldr cheat unalias umask
+logout bind complete compgen enable mapfile readarray caller suspend
+ls dir vdir exa eza lsd tree stat file realpath readlink basename dirname pathchk cmp comm diff diff3 sdiff colordiff
+icdiff delta difft md5sum sha1sum sha224sum sha256sum sha384sum
+sha512sum shasum md5 cksum b2sum sum crc32 paste join column expand unexpand fold fmt pr rev tr seq shuf factor expr bc
+dc units jot numfmt yes cal ncal date uptime who w users id
+whoami groups logname tty uname arch hostid nproc lscpu lsmem lspci lsusb lshw dmidecode inxi hwinfo free vmstat iostat
+mpstat sar pidstat top htop btop atop glances nmon iotop iftop nethogs
+ps pstree pgrep pidof pmap lsof ss netstat ping ping6 traceroute tracepath mtr dig nslookup host whois drill getent nmap
+arping lsns lslocks lsipc lslogins last lastb lastlog finger
+locale localedef getconf printenv tput reset clear jq xq gron jo jc xmllint xsltproc tidy html2text csvcut csvgrep
+csvlook csvstat csvsort csvjoin in2csv xsv qsv mlr
+datamash ldd nm objdump readelf size addr2line c++filt otool lipo hexyl pv ts mdcat glow figlet toilet cowsay lolcat
+fortune neofetch fastfetch screenfetch cloc tokei scc sloccount
 gitk tig lazygit ctags etags cscope gdb lldb pstack py-spy iconv uconv enca chardet mediainfo ffprobe
 identify pdfinfo pdftotext
-pdfgrep aspell hunspell ispell say notify-send xdg-open open where pbpaste xclip xsel wl-paste lsattr getfacl getcap getfattr namei ncdu
-dust duf dua gdu bandwhich
-dircolors logname sensors acpi upower apt-cache dpkg-query pkg-config pkgconf 
+pdfgrep aspell hunspell ispell say notify-send xdg-open open where pbpaste xclip xsel wl-paste lsattr getfacl getcap
+getfattr namei ncdu dust duf dua gdu bandwhich
+dircolors logname sensors acpi upower apt-cache dpkg-query pkg-config pkgconf
 cpuid numastat slabtop
-zdiff zcmp zless zmore zipinfo zipgrep zipnote lsinitramfs lsb_release sw_vers system_profiler osqueryi vm_stat ioreg mdfind mdls dns-sd 
-showmount rpcinfo nfsstat ntpq
+zdiff zcmp zless zmore zipinfo zipgrep zipnote lsinitramfs lsb_release sw_vers system_profiler osqueryi vm_stat ioreg
+mdfind mdls dns-sd showmount rpcinfo nfsstat ntpq
 col colrm ul tsort ptx envsubst gettext msgfmt fold true
 rpm2cpio lsfd
 """.split())
@@ -91,11 +91,11 @@ wine mono dosbox qemu-system-x86_64 qemu-system-aarch64: * => runs
 """)
 
 # %% ../../nbs/live/09_harmless.ipynb #86f6a569
-READING: frozenset[str] = frozenset("""get list ls show describe status info view logs log version help search diff check validate lint test plan preview
-inspect explain stat stats top query
-whoami ping health doctor audit report verify print read dump-config env completion history tail cat tree find lookup count summary usage outdated why graph
-schema metrics events watch
-ps config-get tree fmt format build compile completions docs monitor trace profile benchmark bench analyze analyse scan estimate""".split())
+READING: frozenset[str] = frozenset("""get list ls show describe status info view logs log version help search diff
+check validate lint test plan preview inspect explain stat stats top query whoami ping health doctor audit report verify
+print read dump-config env completion history tail cat tree find lookup count summary usage outdated why graph schema
+metrics events watch ps config-get tree fmt format build compile completions docs monitor trace profile benchmark bench
+analyze analyse scan estimate""".split())
 
 def stranger(c: Command, setting: Setting) -> list[Effect]:
     "The effect of a program that no table knows."

@@ -13,12 +13,13 @@ from .handover import sent
 from .requests import asked, parts_of
 
 # %% ../../nbs/live/17_http.ipynb #55661946
-_CURL = """-X --request -d --data --data-raw --data-binary --data-urlencode --data-ascii --json -F --form --form-string -T --upload-file -H --header -u
- --user -o --output -A --user-agent -e --referer -b --cookie -c --cookie-jar
- -m --max-time --connect-timeout --retry --retry-delay --retry-max-time -w --write-out -K --config -x --proxy --cacert -E --cert --key --resolve
- --url -r --range -C --continue-at --limit-rate -y -Y -z --interface -t --ciphers
- --output-dir --unix-socket --proxy-user --max-redirs --oauth2-bearer --aws-sigv4 --connect-to -P --dns-servers --trace --trace-ascii -D
- --dump-header --cert-type --capath -Q --quote --url-query --variable --expand-data""".split()
+_CURL = """-X --request -d --data --data-raw --data-binary --data-urlencode --data-ascii --json -F --form --form-string
+ -T --upload-file -H --header -u --user -o --output -A --user-agent -e --referer -b --cookie -c --cookie-jar
+ -m --max-time --connect-timeout --retry --retry-delay --retry-max-time -w --write-out -K --config -x --proxy
+ --cacert -E --cert --key --resolve --url -r --range -C --continue-at --limit-rate -y -Y -z --interface -t --ciphers
+ --output-dir --unix-socket --proxy-user --max-redirs --oauth2-bearer --aws-sigv4 --connect-to -P --dns-servers
+ --trace --trace-ascii -D --dump-header --cert-type --capath -Q --quote --url-query --variable
+ --expand-data""".split()
 _BODY = ("-d", "--data", "--data-raw", "--data-binary", "--data-urlencode", "--data-ascii", "--json", "-F", "--form",
          "--form-string", "--expand-data")
 _SYSTEM = re.compile(r"^(/etc/|/usr/|/bin/|/sbin/|/boot/|/lib|/dev/(sd|nvme|hd|vd)|/root/\.ssh|~/\.ssh|"
@@ -91,9 +92,9 @@ def curl(cmd: Command, setting: Setting) -> list[Effect]:
     return _there(cmd, effects) or [Effect("reads", "nothing", tool="curl")]
 
 # %% ../../nbs/live/17_http.ipynb #60a3751a
-_WGET = """-O --output-document -o --output-file -P --directory-prefix -i --input-file --post-data --post-file --body-data --body-file --method
- --header --user
- --password -t --tries -T --timeout -w --wait -U --user-agent -e --execute -a -B -Q -A -R -D -I -X -l --level""".split()
+_WGET = """-O --output-document -o --output-file -P --directory-prefix -i --input-file --post-data --post-file
+ --body-data --body-file --method --header --user --password -t --tries -T --timeout -w --wait -U --user-agent
+ -e --execute -a -B -Q -A -R -D -I -X -l --level""".split()
 
 def wget(cmd: Command, setting: Setting) -> list[Effect]:
     "wget and aria2c: mostly a file that comes in."

@@ -79,10 +79,9 @@ destroy : destroys one yes
 halt|suspend : stops yes
 reload|resume|up|provision|rsync|package|plugin|init|snapshot|box|upload|share|login|cloud|powershell|rdp : writes one
 ssh|winrm : @ssh
-""", "-c --command --provider", actions={"ssh": lambda case: falling_in(case.setting.read("shell", w), "development")
-                                         if (w := case.opts.flags.get("-c")
-                                              or case.opts.flags.get("--command")) else [case.effect("runs",
-                                                      "a shell")]}, help="-h")
+""", "-c --command --provider", help="-h", actions={
+    "ssh": lambda case: falling_in(case.setting.read("shell", w), "development")
+    if (w := case.opts.flags.get("-c") or case.opts.flags.get("--command")) else [case.effect("runs", "a shell")]})
 sam: Reader = table("sam", """
 validate|list|logs|traces|local|docs : reads
 delete : destroys all no

@@ -12,101 +12,108 @@ import tree_sitter_javascript
 from tree_sitter import Language, Node, Parser
 from .calls import CALLS, SHELL
 from .commands import Setting
-from .conditions import keylike
 from .constants import Thing, decoded, folded, under
+from .documents import narrowed
 from .ecmascript import Script, named
 from .effects import Effect
 from .libraries import client, http, run_command
 
 # %% ../../nbs/live/27_javascript.ipynb #20668d94
-_PLAIN = frozenset("Map Set WeakMap WeakSet URLSearchParams Headers FormData URL JSON Math Object Array console document window localStorage sessionStorage React expect describe it test Number String Promise Date lodash _ assert "
+_PLAIN = frozenset("Map Set WeakMap WeakSet URLSearchParams Headers FormData URL JSON Math Object Array console "
+                   "document window localStorage sessionStorage React expect describe it test Number String Promise "
+                   "Date lodash _ assert "
                    "app router fastify express $ jQuery Reflect Symbol Intl performance".split())
 
-# %% ../../nbs/live/27_javascript.ipynb #95782e71
-def _narrow(r: Script, n: Node, ref: str, name: str, args: list[Thing]) -> bool:
-    "Deletions by object mappers, read; False if it is none."
-    first, deletes = args[0] if args else Thing(), not name.lower().startswith("update")
-    where = first.props.get("where", first if name in ("deleteMany", "deleteOne", "updateMany", "remove", "findOneAndDelete") and "prisma" not in ref else Thing())
-    named = any(keylike(k) or k == "_id" for k in where.props)
-    if name in ("destroy", "deleteMany", "updateMany", "remove") and (first.ref == "dict" or not args) and (name != "destroy" or args) and (name != "remove" or first.ref == "dict"):
-        scope, undo = ("one", "yes") if named else ("many", "hard" if deletes else "yes") if where.props else ("all", "no")
-        if first.props.get("truncate", Thing()).text == "true": scope, undo = "all", "no"
-        if not args and name == "updateMany": return False
-        r.add(n, "deletes" if deletes else "writes", ref, scope, undo)
-        return True
-    if name in ("delete", "deleteOne", "findByIdAndDelete", "findOneAndDelete", "findByIdAndRemove") and (named or name.startswith("findBy") or first.props.get("where")):
-        r.add(n, "deletes", ref, "one", "yes")
-        return True
-    if name in ("del", "delete", "truncate", "update") and re.match(r"(?:knex|db|trx|knex\(\))\(\)", ref) or ".createQueryBuilder()" in ref and name == "delete":
-        chain = n.text.decode("utf-8", "replace")
-        keyed = re.search(r"\.where(?:In)?\(\s*(?:\{\s*|['\"`])(\w+)", chain)
-        scope, undo = ("one", "yes") if keyed and keylike(keyed[1]) else ("many", "hard") if ".where" in chain else ("all", "no")
-        r.add(n, "writes" if name == "update" else "deletes", ref, scope, undo)
-        return True
-    if name == "sync" and first.props.get("force", Thing()).text == "true" or name in ("dropDatabase", "dropAllSchemas", "dropAllTables", "dropSchema", "flushAll", "flushDb", "flushall", "flushdb", "FLUSHALL"):
-        r.add(n, "deletes", ref, "all", "no")
-        return True
-    return False
-
 # %% ../../nbs/live/27_javascript.ipynb #14943c3b
-_FETCH = re.compile(r"(?:axios(?:\.create\(\))?|got|superagent|ky|request|needle|http|https|fetch|\$http|undici)(?:\.(get|post|put|patch|delete|head|request|del))?")
+_FETCH = re.compile(r"(?:axios(?:\.create\(\))?|got|superagent|ky|request|needle|http|https|fetch|\$http|"
+                    r"undici)(?:\.(get|post|put|patch|delete|head|request|del))?")
 
 def _call(r: Script, n: Node) -> Thing:
     part = n.child_by_field_name
     f = r.value(part("function") or part("constructor"))
     given = part("arguments")
     if given is not None and given.type == "template_string": args = [r.value(given)]
-    else: args = [x for c in (given.named_children if given is not None else ()) if c.type != "comment" for v in (r.value(c),) for x in (v.items if c.type == "spread_element" and v.items else (v,))]
+    else:
+        args = [x for c in (given.named_children if given is not None else ()) if c.type != "comment"
+                for v in (r.value(c),) for x in (v.items if c.type == "spread_element" and v.items else (v,))]
     ref, first = f.ref, args[0] if args else Thing()
     name = ref.rpartition(".")[2]
     keys = next((a.props for a in reversed(args) if a.ref == "dict"), {})
     secret = any(a.secret for a in args) or f.secret
-    out = Thing(ref=f"{ref}()" if ref else "", args=tuple(args[:2]), secret=secret and name not in ("log", "createHash"))
+    out = Thing(ref=f"{ref}()" if ref else "", args=tuple(args[:2]), secret=secret
+                and name not in ("log", "createHash"))
     if ref in ("require", "import") or part("function") is not None and part("function").type == "import":
         if first.text: r.module(n, first.text)
         return Thing(ref=named(first.text)) if first.text else Thing(ref="?")
-    if ref == "fs" or ref == "util.promisify" or ref.endswith(".bind") or ref.endswith(".promisify"): return first if ref != "fs" and not ref.endswith(".bind") else Thing(ref=ref.removesuffix(".bind"))
-    if ref.endswith((".call", ".apply")) and ref.rpartition(".")[0] in SHELL: ref, args = ref.rpartition(".")[0], list(args[1].items or ()) if ref.endswith("apply") and len(args) > 1 else args[1:]
+    if ref == "fs" or ref == "util.promisify" or ref.endswith(".bind") or ref.endswith(".promisify"):
+        return first if ref != "fs" and not ref.endswith(".bind") else Thing(ref=ref.removesuffix(".bind"))
+    if ref.endswith((".call", ".apply")) and ref.rpartition(".")[0] in SHELL:
+        ref, args = ref.rpartition(".")[0], list(args[1].items
+                                                 or ()) if ref.endswith("apply") and len(args) > 1 else args[1:]
     if ref in ("path.join", "path.resolve", "join", "resolve") and args:
         path = ""
         for a in args: path = under(path, a.open) if path else a.open
         return Thing(text=path)
     if ref.startswith("list.") and name in ("join", "concat", "reverse", "map", "forEach", "filter"):
-        if name == "join": return Thing(text=(first.text if first.text is not None else ",").join(i.open for i in f.items or ()))
+        if name == "join":
+            return Thing(text=(first.text if first.text is not None else ",").join(i.open for i in f.items or ()))
         return Thing(items=tuple(reversed(f.items or ())) if name == "reverse" else f.items)
     if ref.startswith("str.") and f.text is not None:
-        if name == "split": return Thing(items=tuple(Thing(text=t) for t in (f.text.split(first.text) if first.text else list(f.text))[:300]))
+        if name == "split":
+            return Thing(items=tuple(Thing(text=t) for t in (f.text.split(first.text) if first.text
+                                                             else list(f.text))[:300]))
         if name in ("toString", "toLowerCase", "toUpperCase", "trim", "concat", "replace", "replaceAll"):
-            return Thing(text=folded({"toLowerCase": "lower", "toUpperCase": "upper", "trim": "strip", "replaceAll": "replace"}.get(name, name), f.text, tuple(args)) if name not in ("toString", "concat") else f.text + "".join(a.open for a in args))
+            return Thing(text=folded({"toLowerCase": "lower", "toUpperCase": "upper", "trim": "strip",
+                                      "replaceAll": "replace"}.get(name, name), f.text, tuple(args))
+                                      if name not in ("toString", "concat") else f.text + "".join(a.open for a in args))
         return Thing(secret=f.secret)
-    if ref == "Buffer.from" and first.text is not None: return Thing(text=decoded({"base64": "base64.b64decode", "hex": "bytes.fromhex"}.get(args[1].text if len(args) > 1 else "", "str") or "str", first.text))
+    if ref == "Buffer.from" and first.text is not None:
+        return Thing(text=decoded({"base64": "base64.b64decode", "hex": "bytes.fromhex"}.get(args[1].text
+                if len(args) > 1 else "", "str") or "str", first.text))
     if ref == "atob" and first.text is not None: return Thing(text=decoded("base64.b64decode", first.text))
-    if ref == "String.fromCharCode": return Thing(text="".join(chr(int(a.text) % 65536) if a.text and a.text.isdigit() else "" for a in args))
-    if ref in ("os.homedir", "os.tmpdir", "process.cwd"): return Thing(text={"os.homedir": "~", "os.tmpdir": "/tmp/folder", "process.cwd": "."}[ref])
-    if ref in ("eval", "Function", "vm.runInThisContext", "vm.runInNewContext", "setTimeout", "setInterval", "vm.runInContext"):
+    if ref == "String.fromCharCode":
+        return Thing(text="".join(chr(int(a.text) % 65536) if a.text and a.text.isdigit() else "" for a in args))
+    if ref in ("os.homedir", "os.tmpdir", "process.cwd"):
+        return Thing(text={"os.homedir": "~", "os.tmpdir": "/tmp/folder", "process.cwd": "."}[ref])
+    if ref in ("eval", "Function", "vm.runInThisContext", "vm.runInNewContext", "setTimeout", "setInterval",
+               "vm.runInContext"):
         source = args[-1] if ref == "Function" and args else first
         if source.text is not None and "${" not in source.text: r.hand(n, "javascript", source.text)
-        elif not ref.startswith("set") and args: r.add(n, "fetches" if re.match(r"fetch|axios|http", source.ref) else "unread", f"{ref} of what is not known", "one", "no" if source.ref else "yes")
+        elif not ref.startswith("set") and args:
+            r.add(n, "fetches" if re.match(r"fetch|axios|http", source.ref) else "unread", f"{ref} of what is not "
+                                                                                           f"known", "one", "no"
+                                                                                                   if source.ref
+                                                                                                           else "yes")
         return out
     for a in args:      # a function that is handed on is called by somebody
-        if a.ref in SHELL and SHELL[a.ref] not in ("!",) : run_command(r, n, a.ref, SHELL[a.ref], [Thing(name="path")], {})
-    if ref in ("fs.readFileSync", "fs.readFile", "fs.createReadStream"): return Thing(ref="file", secret=True, args=tuple(args[:1]))
-    if ref in ("JSON.stringify", "Object.entries", "Object.assign") and secret: return Thing(secret=True, ref="dict", args=tuple(args[:1]))
-    if ref in SHELL: run_command(r, n, ref, SHELL[ref], args if SHELL[ref] == "!" else [a for a in args if a.ref not in ("function",)], keys)
+        if a.ref in SHELL and SHELL[a.ref] not in ("!",) :
+            run_command(r, n, a.ref, SHELL[a.ref], [Thing(name="path")], {})
+    if ref in ("fs.readFileSync", "fs.readFile", "fs.createReadStream"):
+        return Thing(ref="file", secret=True, args=tuple(args[:1]))
+    if ref in ("JSON.stringify", "Object.entries", "Object.assign") and secret:
+        return Thing(secret=True, ref="dict", args=tuple(args[:1]))
+    if ref in SHELL:
+        run_command(r, n, ref, SHELL[ref], args if SHELL[ref] == "!"
+                    else [a for a in args if a.ref not in ("function",)], keys)
     elif ref in ("process.exit", "process.abort"): r.add(n, "runs", ref)
     elif m := _FETCH.fullmatch(ref):
         options = args[1].props if len(args) > 1 else first.props
         verb = (m[1] or options.get("method", Thing(text="get")).open).lower()
-        if verb in ("request", "del"): verb = "delete" if verb == "del" else options.get("method", Thing(text="get")).open.lower()
-        body = {"data": v for k, v in options.items() if k in ("body", "data", "json")} | ({"data": args[1]} if m[1] and len(args) > 1 and args[1].ref != "dict" or m[1] and len(args) > 1 and args[1].secret else {})
+        if verb in ("request", "del"):
+            verb = "delete" if verb == "del" else options.get("method", Thing(text="get")).open.lower()
+        body = {"data": v for k, v in options.items() if k in ("body", "data", "json")} | ({"data": args[1]} if m[1]
+                and len(args) > 1 and args[1].ref != "dict" or m[1] and len(args) > 1 and args[1].secret else {})
         url = first if first.ref != "dict" else options.get("url") or options.get("hostname") or Thing(name="url")
         http(r, n, verb, [url], body)
     elif ref in CALLS: r.add(n, CALLS[ref].kind, ref, CALLS[ref].scope, CALLS[ref].undo)
-    elif name in ("$executeRaw", "$executeRawUnsafe", "$queryRaw", "$queryRawUnsafe", "exec", "run", "query", "execute", "raw", "batch") and first.text is not None and "." in ref:
+    elif name in ("$executeRaw", "$executeRawUnsafe", "$queryRaw", "$queryRawUnsafe", "exec", "run", "query",
+                  "execute", "raw", "batch") and first.text is not None and "." in ref:
         plain = re.sub(r"\$\{(\w+)\}", r"\1", first.text)
         if "Raw" in name or re.match(r"(?i)\s*(?:[a-z]+\s|--|/\*)", plain): r.hand(n, "sql", plain)
-    elif name == "send" and first.ref.endswith("Command()"): client(r, n, Thing(ref="aws." + first.ref[:-2]), first.ref[:-2].rpartition(".")[2], [], first.args[0].props if first.args else {})
-    elif "." in ref and not _narrow(r, n, ref, name, args):
+    elif name == "send" and first.ref.endswith("Command()"):
+        client(r, n, Thing(ref="aws." + first.ref[:-2]), first.ref[:-2].rpartition(".")[2], [], first.args[0].props
+               if first.args else {})
+    elif "." in ref and not narrowed(r, n, ref, name, args):
         root = ref.split(".")[0].split("(")[0]
         route = name == "delete" and first.text is not None and first.text.startswith("/") and len(args) > 1
         if root not in _PLAIN and not route and name not in ("query",): client(r, n, f, name, args, keys)
@@ -118,7 +125,8 @@ def _body(r: Script, name: str, args: list[Thing]) -> None:
     r.read.add(name)
     f, before = r.functions[name], dict(r.names)
     params = f.child_by_field_name("parameters")
-    for k, p in enumerate(params.named_children if params is not None else ()): r.bind(p, args[k] if k < len(args) else Thing(name="x"))
+    for k, p in enumerate(params.named_children if params is not None else ()):
+        r.bind(p, args[k] if k < len(args) else Thing(name="x"))
     r.walk(f.child_by_field_name("body"))
     r.names = before
 
@@ -130,7 +138,8 @@ def _parser() -> Parser: return Parser(Language(tree_sitter_javascript.language(
 
 def javascript(text: str, setting: Setting) -> list[Effect]:
     "The effects of a program in JavaScript; `reads` if it only computes."
-    unread = lambda why: [Effect("unread", " ".join(text[:80].split()), tool="javascript", why=why, span=(0, len(text)))]
+    unread = lambda why: [Effect("unread", " ".join(text[:80].split()), tool="javascript", why=why,
+                                 span=(0, len(text)))]
     if len(text) > MOST: return unread("too long")
     r = Script(text, setting, "javascript", call=_call)
     try:
@@ -138,13 +147,17 @@ def javascript(text: str, setting: Setting) -> list[Effect]:
         r.walk(root)
         for name in list(r.functions):
             if name not in r.read and len(re.findall(rf"\b{re.escape(name)}\b", text[:MOST])) > 1: _body(r, name, [])
-    except (RecursionError, ValueError, TypeError, IndexError, KeyError, AttributeError, OverflowError): return r.found + unread("JavaScript that cannot be read")
+    except (RecursionError, ValueError, TypeError, IndexError, KeyError, AttributeError, OverflowError):
+        return r.found + unread("JavaScript that cannot be read")
     if root.has_error: return r.found + unread("JavaScript that cannot be read")
     return r.found or [Effect("reads", "a computation", tool="javascript", span=(0, len(text)))]
 
 # %% ../../nbs/live/27_javascript.ipynb #f7a64402
-_HINT = re.compile(r"(?m)^[ \t]*(?:(?:const|let|var)\s+[\w{\[]|import\s+.+\sfrom\s|import\s+['\"]|(?:async\s+)?function\b|class\s+\w+\s*(?:extends\s+\w+\s*)?\{|export\s+|await\s+\w|require\s*\(|module\.exports|\(?(?:async\s*)?\([^)\n]*\)\s*=>|[\w$.]+\s*\(.*\)\s*;?\s*$|"
-                   r"[\w$.\[\]'\"]+\([^\n]*(?:=>|function|\{)|if\s*\(|for\s*\(|while\s*\(|try\s*\{|#!.*node|[\w$.]+\s*=[^=])|=>|\bnew\s+[A-Z]\w+\(")
+_HINT = re.compile(r"(?m)^[ \t]*(?:(?:const|let|var)\s+[\w{\[]|import\s+.+\sfrom\s|import\s+['\"]|"
+                   r"(?:async\s+)?function\b|class\s+\w+\s*(?:extends\s+\w+\s*)?\{|export\s+|await\s+\w|require\s*\(|"
+                   r"module\.exports|\(?(?:async\s*)?\([^)\n]*\)\s*=>|[\w$.]+\s*\(.*\)\s*;?\s*$|"
+                   r"[\w$.\[\]'\"]+\([^\n]*(?:=>|function|\{)|if\s*\(|for\s*\(|while\s*\(|try\s*\{|#!.*node|"
+                   r"[\w$.]+\s*=[^=])|=>|\bnew\s+[A-Z]\w+\(")
 
 def looks_like_javascript(text: str) -> bool:
     "Is this text a program in JavaScript, and no sentence or shell command?"
@@ -153,7 +166,8 @@ def looks_like_javascript(text: str) -> bool:
     try: root = _parser().parse(text.encode("utf-8", "replace")).root_node
     except (ValueError, TypeError): return False
     if root.has_error: return False
-    telling = {"call_expression", "lexical_declaration", "variable_declaration", "import_statement", "function_declaration", "class_declaration", "new_expression"}
+    telling = {"call_expression", "lexical_declaration", "variable_declaration", "import_statement",
+               "function_declaration", "class_declaration", "new_expression"}
     level = [root]
     for _ in range(5):
         if any(c.type in telling for c in level): return True

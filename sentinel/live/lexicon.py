@@ -14,16 +14,21 @@ _VERBS = """
 ruin: delete erase purge wipe destroy nuke obliterate annihilate eradicate expunge truncate shred terminate decommission
 ruin: deprovision raze demolish vaporize vaporise incinerate torch eliminate liquidate zap overwrite reformat format dismantle unprovision
 ruin: delist rm zero degauss defenestrate bulldoze gut trash scrap exterminate zeroize cleanse
-remove: flatten remove drop clear clean empty flush prune discard ditch dispose uninstall dump scrub reap sweep strip axe reset reinitialize reinitialise
+remove: flatten remove drop clear clean empty flush prune discard ditch dispose uninstall dump scrub reap sweep strip axe reset reinitialize
+remove: reinitialise
 remove: rebuild recreate re-create re-initialize reimage re-image evict expire detach unmount unlink retire sunset deallocate release cull toss
 remove: evacuate recycle reclaim collapse void revert downsize
-stop: stop halt kill suspend disable deactivate pause quiesce freeze hibernate cripple isolate unplug interrupt disconnect block blackhole cordon
+stop: stop halt cancel kill suspend disable deactivate pause quiesce freeze hibernate cripple isolate unplug interrupt disconnect block blackhole
+stop: cordon
 stop: drain abort shutdown poweroff sever undeploy throttle starve sigkill
 revoke: revoke rotate invalidate deauthorize deauthorise ban lock-out unassign disinvite delegitimize offboard blacklist lockout
 grant: grant promote elevate authorize authorise empower entitle sudo assume
 expose: expose publish publicize publicise unblock leak disclose unprotect whitelist allowlist broadcast
-send: share pass provide supply exfiltrate upload send forward email mail transfer export ship sync copy mirror replicate post transmit smuggle scp rsync
-bypass: bypass skip circumvent ignore override evade sidestep suppress silence mute weaken relax disarm neutralize neutralise loosen
+send: hand deliver share pass provide supply exfiltrate upload send forward email mail transfer export ship sync copy mirror replicate post transmit
+send: smuggle scp
+send: rsync
+bypass: lift waive rescind bypass skip circumvent ignore override evade sidestep suppress silence mute weaken relax disarm neutralize neutralise
+bypass: loosen
 overwrite: restore rewrite force-push rebase squash clobber replace migrate alter mutate corrupt scramble randomize randomise
 overwrite: tamper falsify backdate
 failover: failover fail-over cutover switchover repoint reroute redirect decouple demote
@@ -45,12 +50,15 @@ stop: shut down, take down, bring down, turn off, switch off, power off, power d
 stop: go dark, shut off, close down, wind down, bring halt, pull traffic, put maintenance, take out-of-service, take away, knock down
 stop: bring standstill, bring offline, put sleep
 revoke: lock out, kick out, log out, sign out, cut access, take rights, take access, throw users
-overwrite: force push, rewrite history, hard reset, restore over, write over, copy over, push force, paste over, replace wholesale, roll database
+overwrite: force back, force push, rewrite history, hard reset, restore over, write over, copy over, push force, paste over, replace wholesale
+overwrite: roll database
 failover: fail over, switch over, cut over, flip dns, point dns, swing traffic, shift traffic, move traffic
 expose: make public, open up, make world-readable, make readable, open internet, open world, set public-read, make accessible, turn public
 expose: open everyone, open anyone, open public, set public, make world-writable, switch public, open port, open ports, open firewall, share publicly
 expose: make downloadable, make visible, allow anonymous
-bypass: turn protection
+bypass: comment out
+send: hand over, hand off, give away, pass on, turn over
+stop: pull down
 """.strip().splitlines() for sense, _, rest in [line.partition(": ")] for phrase in rest.split(", ")}
 
 # %% ../../nbs/live/28_lexicon.ipynb #8239b95a
@@ -60,23 +68,33 @@ class Verb(NamedTuple):
     form: str     # base, s, ing, ed
     base: str
 
-_IRREGULAR = {"sweep": "swept", "find": "found", "read": "read", "see": "saw seen", "tell": "told", "say": "said", "write": "wrote written", "make": "made",
-              "have": "had has", "take": "took taken", "put": "put", "give": "gave given", "bring": "brought", "do": "did done", "keep": "kept", "leave": "left",
-              "run": "ran", "go": "went gone", "get": "got", "send": "sent", "build": "built", "set": "set", "rebuild": "rebuilt", "buy": "bought", "show": "shown",
-              "overwrite": "overwrote overwritten", "let": "let", "begin": "began begun", "come": "came", "become": "became", "think": "thought", "lose": "lost",
-              "know": "knew known", "understand": "understood", "shut": "shut", "tear": "tore torn", "blow": "blew blown", "throw": "threw thrown", "cut": "cut",
-              "speak": "spoke", "meet": "met", "rewrite": "rewrote rewritten", "undo": "undid undone", "hold": "held", "grow": "grew grown", "win": "won", "hit": "hit",
-              "sleep": "slept", "draw": "drew", "split": "split", "freeze": "froze frozen", "deal": "dealt", "wind": "wound", "burn": "burnt", "mean": "meant", "spin": "spun"}
-_DOUBLED = set("drop stop set get run let begin cut shut put scrap strip ban plan zip tag pin stub map commit swap scan skip log ship gut plot spot rip zap grep debug split hit win spin unplug "
+_IRREGULAR = {"sweep": "swept", "find": "found", "read": "read", "see": "saw seen", "tell": "told", "say": "said",
+              "write": "wrote written", "make": "made",
+              "have": "had has", "take": "took taken", "put": "put", "give": "gave given", "bring": "brought",
+              "do": "did done", "keep": "kept", "leave": "left",
+              "run": "ran", "go": "went gone", "get": "got", "send": "sent", "build": "built", "set": "set",
+              "rebuild": "rebuilt", "buy": "bought", "show": "shown",
+              "overwrite": "overwrote overwritten", "let": "let", "begin": "began begun", "come": "came",
+              "become": "became", "think": "thought", "lose": "lost",
+              "know": "knew known", "understand": "understood", "shut": "shut", "tear": "tore torn",
+              "blow": "blew blown", "throw": "threw thrown", "cut": "cut",
+              "speak": "spoke", "meet": "met", "rewrite": "rewrote rewritten", "undo": "undid undone", "hold": "held",
+              "grow": "grew grown", "win": "won", "hit": "hit",
+              "sleep": "slept", "draw": "drew", "split": "split", "freeze": "froze frozen", "deal": "dealt",
+              "wind": "wound", "burn": "burnt", "mean": "meant", "spin": "spun"}
+_DOUBLED = set("drop stop set get run let begin cut shut put scrap strip ban plan zip tag pin stub map commit swap "
+               "scan skip log ship gut plot spot rip zap grep debug split hit win spin unplug "
                "step flip axe submit format-".split())
 
 def forms_of(base: str) -> dict[str, str]:
     "The forms of a verb, each with what it is: base, s, ing or ed."
-    stem = base[:-1] if base.endswith("e") and not base.endswith(("ee", "ye")) else base + base[-1] if base in _DOUBLED else base
+    stem = base + base[-1] if base in _DOUBLED else base
+    if base.endswith("e") and not base.endswith(("ee", "ye")): stem = base[:-1]
     third = base + ("es" if base.endswith(("s", "sh", "ch", "x", "z", "o")) else "s")
     past = stem + "ed"
     if base.endswith("y") and base[-2:-1] not in "aeou": third, past = base[:-1] + "ies", base[:-1] + "ied"
-    out = {past: "ed", **dict.fromkeys(_IRREGULAR.get(base, "").split(), "ed"), third: "s", stem + "ing": "ing", base: "base"}
+    out = {past: "ed", **dict.fromkeys(_IRREGULAR.get(base, "").split(), "ed"), third: "s", stem + "ing": "ing",
+           base: "base"}
     return out
 
 # %% ../../nbs/live/28_lexicon.ipynb #533bf083
@@ -89,6 +107,9 @@ for _head in {p.split(" ")[0] for p in PARTICLES}:
 
 # %% ../../nbs/live/28_lexicon.ipynb #f254d36d
 NOUNS: dict[str, str] = {noun: base for base, nouns in {
-    "delete": "deletion deletions", "remove": "removal", "destroy": "destruction", "terminate": "termination teardown tear-down decommissioning deprovisioning demolition", "wipe": "wipe wiping erasure wipeout",
-    "purge": "purge purging", "truncate": "truncation", "shutdown": "shutdown shut-down stoppage", "reformat": "formatting reformatting", "revoke": "revocation", "expose": "exposure publication",
+    "delete": "deletion deletions", "remove": "removal", "destroy": "destruction",
+    "terminate": "termination teardown tear-down decommissioning deprovisioning demolition",
+    "wipe": "wipe wiping erasure wipeout",
+    "purge": "purge purging", "truncate": "truncation", "shutdown": "shutdown shut-down stoppage",
+    "reformat": "formatting reformatting", "revoke": "revocation", "expose": "exposure publication",
     "overwrite": "overwriting"}.items() for noun in nouns.split()}

@@ -12,18 +12,28 @@ from typing import Any
 from .calls import ARGUMENTS_SWAPPED, method
 from .clients import looks_like_sql
 from .conditions import keylike
-from .constants import Program, Thing, path_of
+from .constants import Program, Thing, path_of, texts_in
 
 # %% ../../nbs/live/26_libraries.ipynb #e8812363
-_SAFE = frozenset("math json re datetime numpy np pandas pd sklearn torch tf tensorflow plt matplotlib collections itertools random statistics csv typing "
-                  "logging string str dict list set tuple time dataclasses enum functools operator hashlib uuid decimal fractions scipy seaborn sns ast inspect "
-                  "argparse textwrap pprint copy heapq bisect io calendar zoneinfo polars pl PIL cv2 nltk spacy transformers df ax fig nx networkx sympy tqdm rich".split())
-_SQL = frozenset("execute executemany executescript exec_driver_sql raw sql read_sql read_sql_query fetch fetchrow fetchval run_sql query scalar scalars "
+_SAFE = frozenset("math json re datetime numpy np pandas pd sklearn torch tf tensorflow plt matplotlib collections "
+                  "itertools random statistics csv typing "
+                  "logging string str dict list set tuple time dataclasses enum functools operator hashlib uuid "
+                  "decimal fractions scipy seaborn sns ast inspect "
+                  "argparse textwrap pprint copy heapq bisect io calendar zoneinfo polars pl PIL cv2 nltk spacy "
+                  "transformers df ax fig nx networkx sympy tqdm rich".split())
+_SQL = frozenset("execute executemany executescript exec_driver_sql raw sql read_sql read_sql_query fetch fetchrow "
+                 "fetchval run_sql query scalar scalars "
                  "RunSQL fetch_all fetch_one execute_sql query_df mogrify run_query".split())
-_BARE = {**dict.fromkeys("flushall flushdb flush_all drop_all drop_database drop_collection delete_by_query delete_bucket_objects drop_tables".split(), ("deletes", "all", "no")),
-         **dict.fromkeys("delete_one find_one_and_delete delete_message discard_all".split(), ("deletes", "one", "yes"))}
-_HELD = re.compile(r"(?i)(?:cache|params|headers|cookies|map|set|seen|visited|formdata|state|store|registry|listeners|timers|pending|selected|items|socket|stream|req|res)(?:\(\))?$")   # kept in memory
-_PRIVATE = re.compile(r"(?i)\.ssh|id_rsa|\.env\b|/etc/(?:passwd|shadow)|credential|\.aws|\.kube|secret|\.pem\b|\.netrc|wallet|\.gnupg|customers?|users?\b")
+_BARE = {**dict.fromkeys("flushall flushdb flush_all drop_all drop_database drop_collection delete_by_query "
+                         "delete_bucket_objects drop_tables".split(), ("deletes", "all", "no")),
+         **dict.fromkeys("delete_one find_one_and_delete delete_message discard_all".split(),
+                         ("deletes", "one", "yes"))}
+_HELD = re.compile(r"(?i)(?:cache|params|headers|cookies|map|set|seen|visited|formdata|state|store|registry|"
+                   r"listeners|timers|pending|selected|items|socket|stream|req|res)(?:\(\))?$")   # kept in memory
+_OPENS = re.compile(r"0\.0\.0\.0/0|::/0|public-read|(?i:allusers)|\bPrincipal \*")
+_RULES = re.compile(r"AdministratorAccess|roles/owner|cluster-admin")
+_PRIVATE = re.compile(r"(?i)\.ssh|id_rsa|\.env\b|/etc/(?:passwd|shadow)|credential|\.aws|\.kube|secret|\.pem\b|"
+                      r"\.netrc|wallet|\.gnupg|customers?|users?\b")
 
 def run_command(r: Program, node: Any, ref: str, head: str, args: list[Thing], keys: Mapping[str, Thing]) -> None:
     "Give a call that is a command to the shell's reader."
@@ -34,11 +44,15 @@ def run_command(r: Program, node: Any, ref: str, head: str, args: list[Thing], k
             rest = args[1:] if ref.startswith("os.") and len(args) > 1 else args
             first = rest[0] if rest and rest[0].items is not None else Thing(items=tuple(rest))
         text = " ".join(i.word for i in first.items) if first.items is not None else first.open
-        if len(args) > 1 and args[1].items is not None and first.text is not None: text = " ".join([text, *(i.word for i in args[1].items)])
+        if len(args) > 1 and args[1].items is not None and first.text is not None:
+            text = " ".join([text, *(i.word for i in args[1].items)])
         given = keys.get("input")
-        if given and given.text and (program := text.split(" ")[0].rpartition("/")[2]) in ("sh", "bash", "zsh", "psql", "mysql", "sqlite3", "python", "python3"):
-            r.hand(node, "shell" if program.endswith("sh") else "python" if program.startswith("python") else "sql", given.text)
-        if "cwd" in keys: text = f"cd {keys['cwd'].word if keys['cwd'].ref != 'pathlib.Path()' else path_of(keys['cwd'])} && {text}"
+        if given and given.text and (program := text.split(" ")[0].rpartition("/")[2]) in ("sh", "bash", "zsh", "psql",
+                "mysql", "sqlite3", "python", "python3"):
+            r.hand(node, "shell" if program.endswith("sh") else "python" if program.startswith("python") else "sql",
+                   given.text)
+        if "cwd" in keys:
+            text = f"cd {keys['cwd'].word if keys['cwd'].ref != 'pathlib.Path()' else path_of(keys['cwd'])} && {text}"
         return r.hand(node, "shell", text)
     words = [a._replace(text=path_of(a)).word if a.ref == "pathlib.Path()" else a.word for a in args]
     if head in ARGUMENTS_SWAPPED and len(words) > 1:
@@ -46,37 +60,45 @@ def run_command(r: Program, node: Any, ref: str, head: str, args: list[Thing], k
         words = [oct(int(mode[:9]))[2:] if head == "chmod" and mode.isdigit() else mode, words[0]]
     if head == "kill":
         words = words[:1]
-        if not words or not words[0].lstrip("-").isdigit() and "/proc" in r.text or words[0] in ("*", "-1"): return r.add(node, "stops", "every process", "all", "hard")
+        if not words or not words[0].lstrip("-").isdigit() and "/proc" in r.text or words[0] in ("*", "-1"):
+            return r.add(node, "stops", "every process", "all", "hard")
     if head.startswith("echo"): words = words[:1]
-    r.hand(node, "shell", " ".join([head, *words[:2 if head in ("mv", "cp", "cp -r", "ln", "ln -s", "chmod", "chown") else 1]]))
+    r.hand(node, "shell", " ".join([head, *words[:2 if head in ("mv", "cp", "cp -r", "ln", "ln -s", "chmod", "chown")
+                                                 else 1]]))
 
 # %% ../../nbs/live/26_libraries.ipynb #9bfa808c
-HTTP = re.compile(r"(?:requests|httpx|aiohttp|urllib3|requests_html)(?:\.\w+\(\))?\.(get|post|put|patch|delete|head|options|request|stream)")
+HTTP = re.compile(r"(?:requests|httpx|aiohttp|urllib3|requests_html)(?:\.\w+\(\))?\.(get|post|put|patch|delete|head|"
+                  r"options|request|stream)")
 
 def http(r: Program, node: Any, verb: str, args: list[Thing], keys: Mapping[str, Thing]) -> None:
     "What a request over HTTP does."
-    if verb in ("request", "stream"): verb, args = (args[0].open if args else keys.get("method", Thing()).open).lower(), args[1:]
+    if verb in ("request", "stream"):
+        verb, args = (args[0].open if args else keys.get("method", Thing()).open).lower(), args[1:]
     url = (args[0] if args else keys.get("url", Thing(name="url"))).open
     here = re.match(r"https?://(?:localhost|127\.0\.0\.1|0\.0\.0\.0|\[::1\])", url)
     body = [*args[1:], *(v for k, v in keys.items() if k in ("data", "json", "content", "files", "params"))]
     if verb == "delete": r.add(node, "deletes", url, "one", "yes" if here else "hard")
     elif verb in ("get", "head", "options"): r.add(node, "reads", url)
     elif any(b.secret or b.ref == "os.environ" for b in body) or "files" in keys:
-        whole = any(b.ref == "os.environ" or b.ref.startswith("dict") for b in body) or _PRIVATE.search(" ".join(a.open for b in body for a in (b, *b.args)))
-        r.add(node, "sends", url, "many", "yes" if here else "no" if whole else "hard", "what it read from files or the environment")
+        whole = any(b.ref == "os.environ" or b.ref.startswith("dict")
+                    for b in body) or _PRIVATE.search(" ".join(a.open for b in body for a in (b, *b.args)))
+        r.add(node, "sends", url, "many", "yes" if here else "no" if whole else "hard", "what it read from files or "
+                                                                                        "the environment")
     else: r.add(node, "writes", url)
 
 # %% ../../nbs/live/26_libraries.ipynb #9cdb4dde
 def _orm(ref: str, keys: tuple[str, ...]) -> tuple[str, str]:
     "Scope and undo of a deletion or an update through an object mapper."
     if any(keylike(k.split("__")[0]) or k in ("pk", "pk__in") for k in keys): return "one", "yes"
-    if re.search(r"\b(?:get|first|get_or_404|one|latest|last|get_object_or_404|scalar_one)\(\)", ref): return "one", "yes"
+    if re.search(r"\b(?:get|first|get_or_404|one|latest|last|get_object_or_404|scalar_one)\(\)", ref):
+        return "one", "yes"
     return ("many", "hard") if re.search(r"\b(?:filter|filter_by|where|exclude)\(\)", ref) else ("all", "no")
 
 def client(r: Program, node: Any, f: Thing, name: str, args: list[Thing], keys: Mapping[str, Thing]) -> None:
     "What a method of a client library does, by its name."
     ref, root = f.ref, f.ref.split(".")[0].split("(")[0]
-    if "DryRun" in keys and keys["DryRun"].text == "True" or "dry_run" in keys: return r.add(node, "reads", f"{name}, as a dry run")
+    if "DryRun" in keys and keys["DryRun"].text == "True" or "dry_run" in keys:
+        return r.add(node, "reads", f"{name}, as a dry run")
     statement = args[0] if args else next((keys[k] for k in ("sql", "query", "statement") if k in keys), Thing())
     if name in _SQL:
         if m := re.match(r"sqlalchemy\.(?:\w+\.)*(delete|update)\(\)", statement.ref):
@@ -85,33 +107,42 @@ def client(r: Program, node: Any, f: Thing, name: str, args: list[Thing], keys: 
         if statement.text is not None:
             plain = re.sub(r"\$\{(\w+)\}", r"\1", statement.text)
             if name != "query" or looks_like_sql(plain): r.hand(node, "sql", plain)
-        elif name in ("execute", "executescript", "executemany", "exec_driver_sql", "execute_sql") and not statement.ref and root not in _SAFE:
+        elif name in ("execute", "executescript", "executemany", "exec_driver_sql",
+                      "execute_sql") and not statement.ref and root not in _SAFE:
             r.add(node, "unread", f"{name}({statement.name})", why="SQL that is not told")
         return
-    if name in ("delete", "update", "_raw_delete") and re.search(r"\.objects\b|\bquery\(?|\.select\(\)|filter\(\)|where\(\)", ref):
+    if name in ("delete", "update", "_raw_delete") and re.search(r"\.objects\b|\bquery\(?|\.select\(\)|filter\(\)|"
+                                                                 r"where\(\)", ref):
         scope, undo = _orm(ref, f.keys)
         return r.add(node, "deletes" if "delete" in name else "writes", ref.split(".")[0], scope, undo)
-    if name == "call_command" and args and args[0].text in ("flush", "reset_db", "sqlflush"): return r.add(node, "deletes", args[0].text, "all", "no")
+    if name == "call_command" and args and args[0].text in ("flush", "reset_db", "sqlflush"):
+        return r.add(node, "deletes", args[0].text, "all", "no")
     if ".git." in f".{ref}" and root not in _SAFE and name.isalpha() and ref.endswith(f".git.{name}"):
         return r.hand(node, "shell", " ".join(["git", name, *(a.word for a in args)]))
     if ref.startswith(("sh.", "plumbum.cmd.")): return r.hand(node, "shell", " ".join([name, *(a.word for a in args)]))
-    if ref == "plumbum.local[]": return r.hand(node, "shell", " ".join([*(a.word for a in f.args), *(a.word for a in args)]))
+    if ref == "plumbum.local[]":
+        return r.hand(node, "shell", " ".join([*(a.word for a in f.args), *(a.word for a in args)]))
     if name in ("delete_many", "update_many", "remove") and args and args[0].ref == "dict":
         deletes = name != "update_many"
-        return r.add(node, "deletes" if deletes else "writes", ref, *(("all", "no") if args[0].args else ("many", "hard" if deletes else "yes")))
-    if name in ("exec_command", "run_command", "send_command", "exec_run", "execSync", "check_output", "getoutput") and statement.text is not None: return r.hand(node, "shell", statement.text)
+        return r.add(node, "deletes" if deletes else "writes", ref,
+                     *(("all", "no") if not args[0].props else ("many", "hard" if deletes else "yes")))
+    if name in ("exec_command", "run_command", "send_command", "exec_run", "execSync", "check_output",
+                "getoutput") and statement.text is not None:
+        return r.hand(node, "shell", statement.text)
     if name == "drop_all" and ":memory:" in r.text: return r.add(node, "deletes", ref, "one", "yes", "in memory")
     if name in _BARE: kind, scope, undo = _BARE[name]; return r.add(node, kind, ref, scope, undo)
     if name == "drop" and not args and not keys and root not in _SAFE: return r.add(node, "deletes", ref, "all", "no")
     if name == "prune" and "volumes" in ref: return r.add(node, "deletes", ref, "all", "no")
     if name in ("delete", "clear", "remove", "destroy") and _HELD.search(ref.rpartition(".")[0]): return
     if root in _SAFE or root in r.functions or ref.startswith("str."): return
-    if name == "delete" and re.search(r"(?i)session|\bdb\b", ref) and args and args[0].text is None: return r.add(node, "deletes", ref, "one", "yes")
+    if name == "delete" and re.search(r"(?i)session|\bdb\b", ref) and args and args[0].text is None:
+        return r.add(node, "deletes", ref, "one", "yes")
     if name == "delete" and re.match(r"redis\.", ref): return r.add(node, "deletes", ref, "one", "yes")
     if re.search(r"scale", name) and "replicas" in str(keys): r.add(node, "scales", ref)
     if does := method(name):
         target = next((a.text for a in (*keys.values(), *args) if a.text), "")
         r.add(node, does.kind, f"{name} {target}".strip(), does.scope, does.undo)
-    elif re.match(r"(?:put|create|attach|authorize|add|modify|set)_", name) and (said := " ".join(t for a in (*args, *keys.values()) for t in (a.text, *(x.text for x in a.args), *(y.text for x in (a.items or ()) for y in (x, *x.args))) if t)):
-        if re.search(r"0\.0\.0\.0/0|public-read|AllUsers|\"Principal\":\s*\"\*\"|::/0|allUsers", said): r.add(node, "exposes", f"{name} {said[:60]}", "all", "hard")
-        elif re.search(r"AdministratorAccess|roles/owner|cluster-admin", said): r.add(node, "grants", f"{name} {said[:60]}", "all", "hard")
+    elif re.match(r"(?:put|create|attach|authorize|add|modify|set)_", name):
+        said = " ".join(t for a in (*args, *keys.values()) for t in texts_in(a))
+        if _OPENS.search(said): r.add(node, "exposes", f"{name} {said[:60]}", "all", "hard")
+        elif _RULES.search(said): r.add(node, "grants", f"{name} {said[:60]}", "all", "hard")

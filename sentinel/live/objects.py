@@ -10,13 +10,15 @@ from typing import Final
 
 # %% ../../nbs/live/28_objects.ipynb #b3a75ba4
 _OBJECTS = """
-no: database databases db dbs table tables schema schemas data dataset datasets customer customers user users account accounts record records row rows
+no: control-plane kubernetes k8s release-tag release-tags dumps database databases db dbs table tables schema schemas data dataset datasets customer
+no: customers user users account accounts record records
+no: row rows
 no: order orders payment payments invoice invoices transaction transactions backup backups snapshot snapshots volume volumes pv pvc pvcs pvs disk
 no: disks drive drives partition partitions filesystem filesystems bucket buckets s3 storage cluster clusters namespace namespaces vm vms instance
 no: instances server servers host hosts machine machines zone zones domain domains vpc vpcs network networks subnet subnets region regions stack
 no: stacks infrastructure infra project projects repository repositories repo repos history vault vaults topic topics index indices indexes collection
 no: collections state tfstate ledger tenant tenants warehouse lake archive archives registry mailbox mailboxes inbox document documents photos wal
-no: binlog binlogs everything anything all rds dynamodb ec2 eks gke aks redis postgres mysql mongodb elasticsearch kafka etcd prod production master
+no: binlog binlogs everything rds dynamodb ec2 eks gke aks redis postgres mysql mongodb elasticsearch kafka etcd prod production master
 no: main trunk replica replicas datastore datastores keyspace keyspaces crm erp payroll ebs efs nas san hdd ssd home root os system systems fleet
 no: estate datacenter cloud org organization organisation subscription tapes tape recordings messages emails files uploads keys events contents
 no: content customers' users' clients patients employees subscribers members profiles leads sales assets media images attachments blob blobs objects
@@ -32,17 +34,18 @@ hard: broker brokers proxy container containers statefulset daemonset load-balan
 hard: webhook webhooks checkout login frontend backend configmap configmaps config configuration configurations settings middleware endpoint endpoints
 hard: connection connections integration integrations certificates certificate cert certs secret secrets package packages release releases image
 hard: branch-protection firewall-rule jobs job vpn portal platform store shop mail email
-yes: stopwatch timer timers clock music video recording animation spinner cache caches temp tmp temporary tempfile artifact artifacts artefact
+yes: profiler debugger recorder simulator emulator watcher linter stopwatch timer timers clock music video recording animation spinner cache caches
+yes: temp tmp temporary tempfile artifact artifacts artefact
 yes: artefacts node_modules dist build builds pod branch branches typo typos whitespace line lines import imports comment comments label labels tag
 yes: tags draft drafts duplicate duplicates todo todos venv virtualenv pycache worktree worktrees lockfile lock locks warning warnings button banner
-yes: paragraph section sentence slide silence reminder meeting invite ticket tickets issue pr thumbnails thumbnail previews preview dump dumps swap
+yes: paragraph section sentence slide silence reminder meeting invite ticket tickets issue pr thumbnails thumbnail previews preview dump swap
 yes: cookie cookies process pid session stdout scratch sandbox playground demo placeholder fixture fixtures mock mocks snippet function functions
 yes: method methods class classes variable variables parameter parameters argument dependency dependencies flag flags log logs logfile logfiles debug
 yes: screenshot screenshots cell checkbox menu footer header icon logo tooltip css html paragraph bullet word words character characters step test
 yes: tests feature trash bin desktop downloads notification notifications popup field column-in-ui property attribute logging-statement statement
 yes: statements print code endpoint-docs copy copies dashboard panel widget alias override overrides module query breakpoint stash cassette backlog
 yes: migration-plan experiment-branch redundancy redundancies clutter dust emoji space spaces bucket-list suffix prefix extension constraint-text
-yes: rule-text requirement sprint leftovers junk garbage residue formatter hook hooks-file readme docs documentation changelog page pages article post
+yes: rule-text sprint leftovers junk garbage residue formatter hook hooks-file readme docs documentation changelog page pages article post
 yes: posts link links markdown stub wording noise
 yes: temp-files temporary-files temp-file temporary-file temp-table temporary-table temp-tables temp-directory temp-folder tmp-files cache-files
 yes: cache-entries old-logs log-files log-file rotated-logs compressed-logs debug-logs access-logs build-artifacts build-artefacts build-folder
@@ -58,7 +61,8 @@ yes: sandbox-database scratch-bucket scratch-volume dev-container empty-director
 yes: orphaned-files old-kernels apt-cache npm-cache pip-cache docker-cache query-cache page-cache cdn-cache redis-cache browser-cache stuck-process
 yes: zombie-process hung-process runaway-process stuck-query long-running-query slow-query runaway-query feature-flag feature-flags hung-query
 yes: stuck-job hung-job stuck-build test-run trash-folder recycle-bin search-history shopping-list
-guard: deletion-lock delete-lock resource-lock management-lock retention-lock firewall mfa 2fa otp authentication auth authorization tls ssl https
+guard: restriction restrictions requirement requirements enforcement backup-job backup-jobs middleware deletion-lock delete-lock resource-lock
+guard: management-lock retention-lock firewall mfa 2fa otp authentication auth authorization tls ssl https
 guard: encryption monitoring alerts alerting alarm alarms audit auditing logging backup-schedule deletion-protection protection protections
 guard: termination-protection rls branch-protection review reviews approval approvals check checks ci antivirus edr waf rate-limit rate-limits
 guard: rate-limiting ratelimit replication versioning guardrail guardrails policy policies validation verification signing safeguard safeguards
@@ -75,22 +79,29 @@ secret: database data dump records backup backups env dotenv environment api-key
 secret: emails addresses cards card medical patient user users prod production vault kubeconfig ssh-key ssh-keys id_rsa wallet invoices contracts logs
 secret: file files table tables bucket snapshot repository repo everything
 public: public internet world everyone anyone anybody 0.0.0.0/0 0.0.0.0 anonymous world-readable publicly outside open-internet unauthenticated guests
-outside: pastebin gist external third-party personal dropbox gmail vendor outside public internet partner competitor ngrok webhook.site transfer.sh
+outside: private wetransfer agency freelancer friend pastebin gist external third-party personal dropbox gmail vendor outside public internet partner
+outside: competitor ngrok webhook.site transfer.sh
 outside: mega telegram discord unknown offsite attacker http https ftp remote stranger contractor reporter journalist github
 """
 
 # %% ../../nbs/live/28_objects.ipynb #cc852e6a
-WORTH: Final[dict[str, str]] = {word.replace("-", " "): worth for worth, _, rest in (line.partition(": ") for line in _OBJECTS.strip().splitlines())
+WORTH: Final[dict[str, str]] = {word.replace("-", " "): worth for worth, _,
+                                rest in (line.partition(": ") for line in _OBJECTS.strip().splitlines())
                                 if worth in ("no", "hard", "yes") for word in rest.split()}
 
 # %% ../../nbs/live/28_objects.ipynb #97321e17
 OTHER: Final[dict[str, frozenset[str]]] = {kind: frozenset(
-    word.replace("-", " ") for k, _, rest in (line.partition(": ") for line in _OBJECTS.strip().splitlines()) if k == kind for word in rest.split())
+    word.replace("-", " ") for k, _, rest in (line.partition(": ") for line in _OBJECTS.strip().splitlines())
+    if k == kind for word in rest.split())
     for kind in ("guard", "right", "secret", "public", "outside")}
 
 # %% ../../nbs/live/28_objects.ipynb #fac43204
-WORTHLESS = frozenset("temp temporary tmp cached stale unused dangling orphaned orphan expired dummy sample scratch merged evicted completed stopped duplicate duplicated draft untracked "
-                      "generated throwaway disposable ephemeral failed crashed exited rotated compressed unreferenced untagged redundant broken deprecated dead outdated leftover obsolete my local crashlooping stuck hung zombie mock fake toy".split())
+WORTHLESS = frozenset("temp temporary tmp cached stale unused dangling orphaned orphan expired dummy sample scratch "
+                      "merged evicted completed stopped duplicate duplicated draft untracked "
+                      "generated throwaway disposable ephemeral failed crashed exited rotated compressed "
+                      "unreferenced untagged redundant broken deprecated dead outdated leftover obsolete my local "
+                      "crashlooping stuck hung zombie mock fake toy".split())
 
 # %% ../../nbs/live/28_objects.ipynb #a7792ead
-ALL = frozenset("all every everything entire whole complete completely full fully entirely any each both everybody everyone total totally altogether wholesale".split())
+ALL = frozenset("all every everything entire whole complete completely full fully entirely any each both everybody "
+                "everyone total totally altogether wholesale".split())

@@ -24,10 +24,13 @@ def tokens_of(text: str, start: int) -> list[Token]:
     return [Token(m[0].lower().replace("’", "'"), start + m.start(), start + m.end()) for m in TOKEN.finditer(text)]
 
 # %% ../../nbs/live/28_phrases.ipynb #7c1096ca
-PREPOSITIONS = frozenset("from on in for of at to under within with by via using because since so that which who where when after before until if as into onto behind across between inside while "
+PREPOSITIONS = frozenset("from on in for of at to under within with by via using because since so that which who "
+                         "where when after before until if as into onto behind across between inside while "
                           "and/or whose during against over through without instead rather than".split())
-FILLER = frozenset("then also finally please just immediately now simply next afterwards quickly go ahead permanently completely fully entirely force safely automatically manually instantly simultaneously "
-                    "irreversibly forcibly totally silently quietly subsequently lastly temporarily recursively aggressively to i'll we'll".split())
+FILLER = frozenset("then also finally please just immediately now simply next afterwards quickly go ahead "
+                   "permanently completely fully entirely force safely automatically manually instantly simultaneously "
+                    "irreversibly forcibly totally silently quietly subsequently lastly temporarily recursively "
+                    "aggressively to i'll we'll".split())
 
 def phrases(tokens: list[Token]) -> Iterator[list[Token]]:
     "Words from one preposition to the next."
@@ -39,8 +42,10 @@ def phrases(tokens: list[Token]) -> Iterator[list[Token]]:
     if start < len(tokens): yield tokens[start:]
 
 # %% ../../nbs/live/28_phrases.ipynb #3294b2c2
-_CARRIERS = frozenset("volume volumes snapshot snapshots database databases db dbs account accounts user users backup backups cluster clusters instance instances bucket buckets table tables pv pvc pvs pvcs "
-                      "disk disks customer customers production prod schema schemas server servers vm vms host hosts namespaces namespace domain domains zone zones topic topics column columns".split())
+_CARRIERS = frozenset("volume volumes snapshot snapshots database databases db dbs account accounts user users "
+                      "backup backups cluster clusters instance instances bucket buckets table tables pv pvc pvs pvcs "
+                      "disk disks customer customers production prod schema schemas server servers vm vms host hosts "
+                      "namespaces namespace domain domains zone zones topic topics column columns".split())
 
 def worth_of(words: list[str]) -> str:
     "What a phrase is worth: of words side by side the last one counts, as in `dns cache`."
@@ -48,7 +53,8 @@ def worth_of(words: list[str]) -> str:
     while i < len(words):
         pair, here = " ".join(words[i:i + 2]).replace("-", " "), ""
         if len(words) > i + 1 and pair in WORTH: here, step = WORTH[pair], 2
-        elif words[i].removesuffix("'s").removesuffix("'") in WORTH: here, step = WORTH[words[i].removesuffix("'s").removesuffix("'")], 1
+        elif words[i].removesuffix("'s").removesuffix("'") in WORTH:
+            here, step = WORTH[words[i].removesuffix("'s").removesuffix("'")], 1
         else:
             parts = [WORTH[p] for p in re.split(r"[-_.:'@]", words[i]) if p in WORTH and "/" not in words[i]]
             here, step = next((w for w in ("no", "hard", "yes") if w in parts), ""), 1
@@ -57,7 +63,8 @@ def worth_of(words: list[str]) -> str:
             found.append(here)
             last = i + step
         i += step
-    if "no" in found and WORTHLESS & set(words) and not {"backups", "backup", "production", "prod", "customer", "customers", "audit"} & set(words):
+    if "no" in found and WORTHLESS & set(words) and not {"backups", "backup", "production", "prod", "customer",
+                                                         "customers", "audit"} & set(words):
         return "hard" if _CARRIERS & set(words) else "yes"
     return next((w for w in ("no", "hard", "yes") if w in found), "yes" if WORTHLESS & set(words) else "")
 
@@ -76,7 +83,8 @@ def object_of(tokens: list[Token], at: int, end: int) -> Named:
     for phrase in after[:4]:
         words = [t.word for t in phrase]
         if worth := worth_of(words): return Named(worth, tuple(words), " ".join(words))
-        if set(words) & (OTHER["guard"] | OTHER["right"] | OTHER["public"]): return Named("", tuple(words), " ".join(words))
+        if set(words) & (OTHER["guard"] | OTHER["right"] | OTHER["public"]):
+            return Named("", tuple(words), " ".join(words))
         first = first or phrase
     if first is None or all(t.word in FILLER or not t.word[0].isalnum() for t in first):
         for phrase in list(phrases(tokens[max(0, at - 40):at]))[::-1][:3]:

@@ -11,19 +11,37 @@ from .commands import Setting, Word
 from .effects import Effect
 
 # %% ../../nbs/live/29_quotes.ipynb #60b315ed
-_QUOTES = re.compile(r"```(?:\w+\n)?([^`]+)```|`([^`\n]+)`|\"([^\"\n]{2,400})\"|“([^”\n]{2,400})”|«([^»\n]{2,400})»|(?<![\w'])'([^'\n]{2,400})'(?!\w)")
-_RUNS = re.compile(r"(?i)\b(?:run|running|execute|executing|type|issue|invoke|call|launch|fire|apply|use|using|via|do|with|exec|try|enter|perform|trigger|start|paste|ejecuta|führe|exécute|execute|выполни|запусти|运行|执行|実行)\b[^.!?]{0,40}$|[:：]\s*$|(?:运行|执行|実行|выполн\w*|запуст\w*)[^。.]{0,12}$")
-MENTIONS = re.compile(r"(?i)\b(?:explain|describe|document|what|why|how|mention\w*|say\w*|said|called|named|titled|label\w*|search|grep|look|find|contain\w*|string|text|message|word|phrase|never|not|don't|avoid|without|warn\w*|teach|comment|write|whether|log|print|echo|error|about|means?|review|understand)\b[^.!?]{0,60}$")
+_QUOTES = re.compile(r"```(?:\w+\n)?([^`]+)```|`([^`\n]+)`|\"([^\"\n]{2,400})\"|“([^”\n]{2,400})”|«([^»\n]{2,400})»|"
+                     r"(?<![\w'])'([^'\n]{2,400})'(?!\w)")
+_RUNS = re.compile(r"(?i)\b(?:run|running|execute|executing|type|issue|invoke|call|launch|fire|apply|use|using|via|"
+                   r"do|with|exec|try|enter|perform|trigger|start|paste|ejecuta|führe|exécute|execute|выполни|"
+                   r"запусти|运行|执行|実行)\b[^.!?]{0,40}$|[:：]\s*$|(?:运行|执行|実行|выполн\w*|запуст\w*)[^。.]{0,12}$")
+MENTIONS = re.compile(r"(?i)\b(?:explain|describe|document|what|why|how|mention\w*|say\w*|said|called|named|titled|"
+                      r"label\w*|search|grep|look|find|contain\w*|string|text|message|word|phrase|never|not|don't|"
+                      r"avoid|without|warn\w*|teach|comment|write|whether|log|print|echo|error|about|means?|review|"
+                      r"understand)\b[^.!?]{0,60}$")
 
 # %% ../../nbs/live/29_quotes.ipynb #c685c69d
-PROGRAM = re.compile(r"(?i)^(?:sudo\s+)?(?:rm|kubectl|terraform|aws|gcloud|az|docker|git|helm|psql|mysql|mongo\w*|redis-cli|systemctl|dd|mkfs\S*|drop\s+(?:table|database|schema)|delete\s+from|truncate\s+table|shutdown\s+[-/]\w|reboot|curl|wget|find|chmod|chown|npm|pip|make|ansible\S*|"
-                      r"crontab|iptables|ufw|kill\S*|pkill|userdel|dropdb|etcdctl|vault|consul|pulumi|flyctl|heroku|gsutil|bq|ssh|scp|rsync|tar|mv|cp|cat|ls|df|du|top|ps|tail|head|grep|select\s|update\s+\w+\s+set|insert\s+into|alter\s+table|bash|sh|python\d?|node|java|powershell|pwsh|"
-                      r"wipefs|fdisk|parted|lvremove|vgremove|zfs|zpool|nomad|k9s|eksctl|kops|kubeadm|minikube|podman|nerdctl|crictl|ceph|gh|glab|cargo|go|mvn|gradle|yarn|pnpm|rake|rails|artisan|php|flask|django-admin|alembic|flyway|liquibase|prisma|npx|systemd-\w+|service|journalctl|netstat|dig|nslookup|ping|echo|touch|mkdir|ln|truncate|shred|unlink|sed|awk|xargs|env|export|nohup|watch|time|uptime|free|lsof|ip|ss|route|nft|tc|mount|umount|swapoff|sysctl|modprobe|apt\S*|yum|dnf|apk|brew|snap|choco)\b(?!\s+(?:the|an|all|every|everything|each|this|that|our|my|your|up|out|for|is|are)\b)")
+PROGRAM = re.compile(r"(?i)^(?:sudo\s+)?(?:rm|kubectl|terraform|aws|gcloud|az|docker|git|helm|psql|mysql|mongo\w*|"
+                     r"redis-cli|systemctl|dd|mkfs\S*|drop\s+(?:table|database|schema)|delete\s+from|"
+                     r"truncate\s+table|shutdown\s+[-/]\w|reboot|curl|wget|find|chmod|chown|npm|pip|make|ansible\S*|"
+                      r"crontab|iptables|ufw|kill\S*|pkill|userdel|dropdb|etcdctl|vault|consul|pulumi|flyctl|heroku|"
+                      r"gsutil|bq|ssh|scp|rsync|tar|mv|cp|cat|ls|df|du|top|ps|tail|head|grep|select\s|"
+                      r"update\s+\w+\s+set|insert\s+into|alter\s+table|bash|sh|python\d?|node|java|powershell|pwsh|"
+                      r"wipefs|fdisk|parted|lvremove|vgremove|zfs|zpool|nomad|k9s|eksctl|kops|kubeadm|minikube|"
+                      r"podman|nerdctl|crictl|ceph|gh|glab|cargo|go|mvn|gradle|yarn|pnpm|rake|rails|artisan|php|"
+                      r"flask|django-admin|alembic|flyway|liquibase|prisma|npx|systemd-\w+|service|journalctl|"
+                      r"netstat|dig|nslookup|ping|echo|touch|mkdir|ln|truncate|shred|unlink|sed|awk|xargs|env|export|"
+                      r"nohup|watch|time|uptime|free|lsof|ip|ss|route|nft|tc|mount|umount|swapoff|sysctl|modprobe|"
+                      r"apt\S*|yum|dnf|apk|brew|snap|choco)\b(?!\s+(?:the|an|all|every|everything|each|this|that|our|"
+                      r"my|your|up|out|for|is|are)\b)")
 
 # %% ../../nbs/live/29_quotes.ipynb #f79473b1
 def code_in(inner: str, span: tuple[int, int], setting: Setting) -> list[Effect]:
     "What a quoted command does."
-    language = "sql" if re.match(r"(?i)\s*(?:select|drop\s+(?:table|database|schema|view|index|user|role)|delete\s+from|truncate|update\s+\S+\s+set|insert\s+into|alter\s+|create\s+|grant\s|revoke\s|with\s+\w+\s+as)\b", inner) else "shell"
+    language = "sql" if re.match(r"(?i)\s*(?:select|drop\s+(?:table|database|schema|view|index|user|role)|"
+                                 r"delete\s+from|truncate|update\s+\S+\s+set|insert\s+into|alter\s+|create\s+|"
+                                 r"grant\s|revoke\s|with\s+\w+\s+as)\b", inner) else "shell"
     return setting.read(language, Word(inner, span, exact=True))
 
 # %% ../../nbs/live/29_quotes.ipynb #a8ace0e7
@@ -35,7 +53,8 @@ def unquoted(text: str, setting: Setting) -> tuple[str, list[Effect]]:
         inner, before = m[which], text[max(0, m.start() - 90):m.start()]
         runs, program = bool(_RUNS.search(before)), bool(PROGRAM.match(inner.strip()))
         mentioned = bool(MENTIONS.search(before))
-        if (program or which <= 2 and " " in inner.strip()) and runs and not mentioned or which == 1 and program and not mentioned:
+        if (program or which <= 2
+            and " " in inner.strip()) and runs and not mentioned or which == 1 and program and not mentioned:
             found.extend(code_in(inner, (m.start(which), m.end(which)), setting))
             return " " * (len(m[0]))
         if " " in inner.strip() or program: return "x".center(len(m[0])) if len(m[0]) > 2 else m[0]
@@ -43,4 +62,5 @@ def unquoted(text: str, setting: Setting) -> tuple[str, list[Effect]]:
     return _QUOTES.sub(paint, text), found
 
 # %% ../../nbs/live/29_quotes.ipynb #cf45c508
-BARE = re.compile(r"(?i)\b(?:run|execute|running|executing|issue|exec|type|invoke)\s+(?:the\s+command\s+|command\s+|this\s*:\s*|:\s*)?(?=\S)")
+BARE = re.compile(r"(?i)\b(?:run|execute|running|executing|issue|exec|type|invoke)\s+(?:the\s+command\s+|command\s+|"
+                  r"this\s*:\s*|:\s*)?(?=\S)")

@@ -177,10 +177,10 @@ namespaces|ns|namespace rm|remove : destroys all no
 """, "-n --namespace -a --address")
 
 # %% ../../nbs/live/11_releases.ipynb #76239414
-_LOOKS = """stern kubetail k9s kubeconform kubeval kube-score kube-linter popeye pluto kubent kubeseal kubectx kubens ktop kube-capacity polaris kubescape
- kube-bench
- click datree kubepug nova goldilocks kustomize ksniff kail hubble conftest opa checkov tfsec tflint terraform-docs yamllint cfn-lint terrascan
- infracost trufflehog gitleaks hadolint dockle dive syft grype lazydocker ctop tfswitch tfenv rover infracost driftctl tfupdate inframap""".split()
+_LOOKS = """stern kubetail k9s kubeconform kubeval kube-score kube-linter popeye pluto kubent kubeseal kubectx kubens
+ ktop kube-capacity polaris kubescape kube-bench click datree kubepug nova goldilocks kustomize ksniff kail hubble
+ conftest opa checkov tfsec tflint terraform-docs yamllint cfn-lint terrascan infracost trufflehog gitleaks hadolint
+ dockle dive syft grype lazydocker ctop tfswitch tfenv rover infracost driftctl tfupdate inframap""".split()
 looks: Reader = table("look", "edit|set|add|create|fix|generate : writes one", otherwise="reads")
 PROGRAMS: dict[str, Reader] = {
     "helm": helm, "helm3": helm, "helmfile": helmfile, "argocd": argocd, "flux": flux, "argo": workflows,

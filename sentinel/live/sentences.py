@@ -27,8 +27,10 @@ def sentences(text: str) -> Iterator[tuple[str, int]]:
 
 # %% ../../nbs/live/28_sentences.ipynb #bb4f34c4
 HARMFUL = frozenset("ruin remove stop revoke grant expose send bypass overwrite failover spend restart scale".split())
-DETERMINERS = frozenset("the a an this that these those my our your their its his her of each every all no any new old first last next daily nightly full second another latest "
-                         "recent weekly failed current existing previous some which what whose both per same in on from with for by".split())
+DETERMINERS = frozenset("the a an this that these those my our your their its his her of each every all no any new "
+                        "old first last next daily nightly full second another latest "
+                         "recent weekly failed current existing previous some which what whose both per same in on "
+                         "from with for by".split())
 
 # %% ../../nbs/live/28_sentences.ipynb #148753f8
 def clauses_of(tokens: list[Token]) -> Iterator[list[Token]]:
@@ -41,33 +43,53 @@ def clauses_of(tokens: list[Token]) -> Iterator[list[Token]]:
             while k < len(tokens) and (tokens[k].word in FILLER or tokens[k].word in ("and", ",")): k += 1
             v = VERBS.get(tokens[k].word) if k < len(tokens) else None
             after = tokens[k + 1].word if k + 1 < len(tokens) else ""
-            lone = tokens[i - 1].word in VERBS and after in ("", ".", "?", "!", ",")
-            cut = v is not None and not lone and (v.form == "base" or v.form == "ing" and v.sense in HARMFUL) and not (after in ("and", "or", ",", ".", "") and v.sense in ("read", "tell", "make", "restart"))
+            lone = tokens[i - 1].word in VERBS and after in ("", ".", "?", "!", ",", "and", "or")
+            cut = v is not None and not lone and (v.form == "base" or v.form == "ing"
+                                                  and v.sense in HARMFUL) and not (after in ("and", "or", ",", ".",
+                                                          "") and v.sense in ("read", "tell", "make", "restart"))
         if cut:
             yield tokens[start:i]
             start = i + 1
     yield tokens[start:]
 
 # %% ../../nbs/live/28_sentences.ipynb #a81f8983
-REQUEST = re.compile(r"(?i)^\W*(?:(?:hi|hey|hello|ok|okay|great|thanks|so|and|also|now)\b[\s,!.]*)*(?:can|could|would|will)\s+(?:you|we|u|someone|somebody|the\s+agent)\b|^\W*(?:why\s+(?:don't\s+we|don't\s+you|not\s+just|not)|mind|would\s+you\s+mind|how\s+about|what\s+about|shall\s+we|let's)\b")
+REQUEST = re.compile(r"(?i)^\W*(?:(?:hi|hey|hello|ok|okay|great|thanks|so|and|also|now)\b[\s,!.]*)*(?:can|could|"
+                     r"would|will)\s+(?:you|we|u|someone|somebody|the\s+agent)\b|^\W*(?:why\s+(?:don't\s+we|"
+                     r"don't\s+you|not\s+just|not)|mind|would\s+you\s+mind|how\s+about|what\s+about|shall\s+we|"
+                     r"let's)\b")
 
 # %% ../../nbs/live/28_sentences.ipynb #1a956361
-QUESTION = re.compile(r"(?i)^\W*(?:(?:hi|hey|hello|ok|okay|so|and|also|but|thanks)\b[\s,!.]*)*(?:who|whom|whose|what|when|where|why|which|how|did|does|do|is|are|was|were|has|have|had|should|shall|can|could|would|will|may|might|"
+QUESTION = re.compile(r"(?i)^\W*(?:(?:hi|hey|hello|ok|okay|so|and|also|but|thanks)\b[\s,!.]*)*(?:who|whom|whose|what|"
+                      r"when|where|why|which|how|did|does|do|is|are|was|were|has|have|had|should|shall|can|could|"
+                      r"would|will|may|might|"
                        r"any\s+idea|anyone|i\s+wonder|am|isn't|aren't|didn't|doesn't)\b")
 
 # %% ../../nbs/live/28_sentences.ipynb #a8a7441f
-HUMAN = re.compile(r"(?i)\b(?:once|after|when|if|pending|upon|until|subject\s+to|await\w*|wait(?:ing)?\s+for|with|needs?|requires?|as\s+soon\s+as|provided|assuming|unless)\b[^.]{0,60}?\b(?:approv\w*|sign(?:s|ed)?[- ]?off|signs?|"
-                    r"confirm\w*|consent\w*|permission|agree[sd]?|green[- ]?light|go[- ]ahead|says?\s+(?:yes|so|ok)|reviewed|reviews|ok'?s|okay(?:ed|s)?|blessing|"
-                    r"backup\s+(?:is|has|was)|(?:verif\w+|tak(?:e|ing)|confirm\w*|check\w*|mak(?:e|ing)|creat\w+|test\w*)\s+(?:that\s+)?(?:a|the|our|we\s+have)?\s*(?:\w+\s+){0,2}(?:backup|snapshot)s?)\b")
+HUMAN = re.compile(r"(?i)\b(?:once|after|when|if|pending|upon|until|subject\s+to|await\w*|wait(?:ing)?\s+for|with|"
+                   r"needs?|requires?|as\s+soon\s+as|provided|assuming|unless)\b[^.]{0,60}?\b(?:approv\w*|sign(?:s|"
+                   r"ed)?[- ]?off|signs?|"
+                    r"confirm\w*|consent\w*|permission|agree[sd]?|green[- ]?light|go[- ]ahead|says?\s+(?:yes|so|ok)|"
+                    r"reviewed|reviews|ok'?s|okay(?:ed|s)?|blessing|"
+                    r"backup\s+(?:is|has|was)|(?:verif\w+|tak(?:e|ing)|confirm\w*|check\w*|mak(?:e|ing)|creat\w+|"
+                    r"test\w*)\s+(?:that\s+)?(?:a|the|our|we\s+have)?\s*(?:\w+\s+){0,2}(?:backup|snapshot)s?)\b")
 
 # %% ../../nbs/live/28_sentences.ipynb #31da66ed
-NO_HUMAN = re.compile(r"(?i)\b(?:without|no|skip\w*|bypass\w*|ignor\w*|don't\s+(?:wait|ask)|not\s+(?:wait|ask|need)|never\s+mind|even\s+if|regardless|already)\b[^.]{0,40}?\b(?:approv\w*|sign[- ]?off|confirm\w*|consent|permission|review\w*|ask\w*|backup\w*|"
+NO_HUMAN = re.compile(r"(?i)\b(?:without|no|skip\w*|bypass\w*|ignor\w*|don't\s+(?:wait|ask)|not\s+(?:wait|ask|need)|"
+                      r"never\s+mind|even\s+if|regardless|already|rather\s+than|"
+                      r"instead\s+of)\b[^.]{0,40}?\b(?:approv\w*|sign[- ]?off|"
+                      r"confirm\w*|consent|permission|review\w*|ask\w*|backup\w*|"
                        r"wait\w*|check\w*|agree\w*|prompt\w*)")
 
 # %% ../../nbs/live/28_sentences.ipynb #afca67a0
-NOT = frozenset("not never without avoid avoiding neither nor cannot refrain prevent preventing prevents forbid don't dont doesn't didn't won't shouldn't can't mustn't wouldn't isn't aren't nobody none instead rather "
-                 "ain't no-one unable forbidden prohibited disallow disallowed against refuse stop-from unwilling denied reject".split())
-NOT_REALLY = frozenset("hesitate forget wait worry fail only just mind ask delay merely confirm confirming asking prompting prompt until check checking waiting telling notifying backup warning leave keep spare any".split())
+NOT = frozenset("nothing nobody not never without avoid avoiding neither nor cannot refrain prevent preventing "
+                "prevents forbid "
+                "don't dont doesn't didn't won't shouldn't can't mustn't wouldn't isn't aren't none instead "
+                "rather "
+                 "ain't no-one unable forbidden prohibited disallow disallowed against refuse stop-from unwilling "
+                 "denied reject".split())
+NOT_REALLY = frozenset("hesitate forget wait worry fail only just mind ask delay merely confirm confirming asking "
+                       "prompting prompt until check checking waiting telling notifying backup warning leave keep "
+                       "spare any".split())
 
 def negated(tokens: list[Token], i: int) -> bool:
     "Is the verb at a place negated? *Do not hesitate to delete* is not."
@@ -76,25 +98,41 @@ def negated(tokens: list[Token], i: int) -> bool:
         if w in NOT or w.endswith("n't"):
             between = {t.word for t in tokens[k + 1:i]}
             return not between & NOT_REALLY or bool({"any"} & between and not {"leave", "keep", "spare"} & between)
-        if w == "no" and tokens[k + 1].word in ("circumstances", "way", "account", "need", "reason", "longer", "plan", "plans", "intention", "way"): return True
+        if w == "no" and tokens[k + 1].word in ("circumstances", "way", "account", "need", "reason", "longer", "plan",
+                                                "plans", "intention", "way"):
+            return True
         if w in (",", "and", "but"): return False
     return False
 
 # %% ../../nbs/live/28_sentences.ipynb #7f784483
-ASIDE = frozenset("before after when while if whenever prior unless until how whether where who that which what why once".split())
+ASIDE = frozenset("before after when while if whenever prior unless until how whether where who that which what why "
+                  "once".split())
 
 # %% ../../nbs/live/28_sentences.ipynb #3f2c6074
 def is_noun(tokens: list[Token], i: int, v: Verb) -> bool:
     "Does a word that may be a verb stand where a noun stands?"
-    if v.form in ("base", "s") and i > 1 and {"the", "a", "an", "this", "our", "my", "its"} & {x.word for x in tokens[max(0, i - 3):i]} and (
-        i + 1 == len(tokens) or tokens[i + 1].word in PREPOSITIONS or tokens[i + 1].word in (".", ",", ")")) and not {"to", "should", "must", "will", "that"} & {x.word for x in tokens[i - 1:i]}: return True
+    following = tokens[i + 1].word if i + 1 < len(tokens) else ""
+    if v.form == "base" and i > 0 and tokens[i - 1].word != "to" and following in ("is", "are", "was", "were", "has"):
+        return True
+    if v.form in ("base", "s") and i > 1 and {"the", "a", "an", "this", "our", "my", "its"} & {x.word
+            for x in tokens[max(0, i - 3):i]} and (
+        i + 1 == len(tokens) or tokens[i + 1].word in PREPOSITIONS
+        or tokens[i + 1].word in (".", ",", ")")) and not {"to", "should", "must", "will", "that"} & {x.word
+                for x in tokens[i - 1:i]}:
+        return True
     if v.form == "s" and i > 0 and tokens[i - 1].word in ("that", "which", "who", "it", "this"): return False
-    if v.form in ("ing", "ed") or i == 0: return v.form == "ed" and i + 1 < len(tokens) and i > 0 and tokens[i - 1].word in DETERMINERS and tokens[i + 1].word in WORTH
+    if v.form in ("ing", "ed") or i == 0:
+        return v.form == "ed" and i + 1 < len(tokens) and i > 0 and tokens[i - 1].word in DETERMINERS and tokens[i
+                + 1].word in WORTH
     before = tokens[i - 1].word
-    if before in ("to", "please", "just", "then", "will", "and", ",", "let's", "should", "must", "i", "we", "you"): return False
+    if before in ("to", "please", "just", "then", "will", "and", ",", "let's", "should", "must", "i", "we", "you"):
+        return False
     following = tokens[i + 1].word if i + 1 < len(tokens) else "."
-    behind = before in DETERMINERS or before in WORTH or before.endswith("'s") or (VERBS.get(before, v).sense in ("read", "ruin", "remove", "make", "stop", "do", "send", "tell", "restart", "overwrite", "scale", "bypass") and before in VERBS and i == 1)
-    return behind and not (before in WORTH and following in ("that", "the", "a", "all", "every", "our", "this", "its", "their", "any"))
+    behind = before in DETERMINERS or before in WORTH or before.endswith("'s") or (VERBS.get(before,
+            v).sense in ("read", "ruin", "remove", "make", "stop", "do", "send", "tell", "restart", "overwrite",
+                         "scale", "bypass") and before in VERBS and i == 1)
+    return behind and not (before in WORTH and following in ("that", "the", "a", "all", "every", "our", "this", "its",
+                                                             "their", "any"))
 
 # %% ../../nbs/live/28_sentences.ipynb #dbd5faf3
 def is_asked(tokens: list[Token], i: int) -> bool:
@@ -102,18 +140,27 @@ def is_asked(tokens: list[Token], i: int) -> bool:
     before = [t.word for t in tokens[max(0, i - 12):i]]
     near = before[-4:]
     if {"been", "was", "were", "has", "had", "already", "recently", "got"} & set(near): return False
-    if {"be", "get", "gets", "getting"} & set(near): return bool({"should", "must", "will", "shall", "can", "to", "needs", "need", "ought", "let", "going", "gonna", "may", "have", "gets", "getting", "ensure", "sure", "ll", "we'll", "i'll", "that", "is", "get"} & set(before))
-    return bool({"want", "need", "have", "get", "prefer", "i'd", "see", "ensure", "sure", "wants", "needs", "consider"} & set(before)) or bool({"until"} & set(before) and {"stop", "rest"} & set(before))
+    if {"be", "get", "gets", "getting"} & set(near):
+        return bool({"should", "must", "will", "shall", "can", "to", "needs", "need", "ought", "let", "going", "gonna",
+                     "may", "have", "gets", "getting", "ensure", "sure", "ll", "we'll", "i'll", "that", "is",
+                     "get"} & set(before))
+    return bool({"want", "need", "have", "get", "prefer", "i'd", "see", "ensure", "sure", "wants", "needs",
+                 "consider"} & set(before)) or bool({"until"} & set(before) and {"stop", "rest"} & set(before))
 
 # %% ../../nbs/live/28_sentences.ipynb #9199c333
-_ENV_WORDS = re.compile(r"(?i)\b(?:in|on|from|of|the|our|a|an|my|this|at|against|for|all|to|unused|old|entire|whole|every|local|through|across|any|into|'s)\s+((?:\w+\s+)?(?:staging|stage|qa|uat|dev|development|test|testing|sandbox|demo|preprod|pre-prod|pre-production|ci|playground|"
-                        r"localhost|minikube|scratch|local\s+(?:machine|database|db|cluster|server|environment|env|instance|containers?|copy|postgres|mysql|redis|docker|dev))(?:[-_]\w+)?)\b")
+_ENV_WORDS = re.compile(r"(?i)\b(?:in|on|from|of|the|our|a|an|my|this|at|against|for|all|to|unused|old|entire|whole|"
+                        r"every|local|through|across|any|into|'s)\s+((?:\w+\s+)?(?:staging|stage|qa|uat|dev|"
+                        r"development|test|testing|sandbox|demo|preprod|pre-prod|pre-production|ci|playground|"
+                        r"localhost|minikube|scratch|local\s+(?:machine|database|db|cluster|server|environment|env|"
+                        r"instance|containers?|copy|postgres|mysql|redis|docker|dev))(?:[-_]\w+)?)\b")
 _NO_PLACE = re.compile(r"(?i)from\s+scratch|scratch\s+that")
-_PROD_WORDS = re.compile(r"(?i)\b(?:prod|production|live\s+(?:site|system|database|environment|cluster|traffic|server)|prd)\b")
+_PROD_WORDS = re.compile(r"(?i)\b(?:prod|production|live\s+(?:site|system|database|environment|cluster|traffic|"
+                         r"server)|prd)\b")
 
 def place_of(text: str) -> Environment:
     "The environment that is spoken of."
-    if _PROD_WORDS.search(text) and not re.search(r"(?i)\b(?:non|pre|not\s+(?:on|in|touch)?)[- ]?prod", text): return "production"
+    if _PROD_WORDS.search(text) and not re.search(r"(?i)\b(?:non|pre|not\s+(?:on|in|touch)?)[- ]?prod", text):
+        return "production"
     text = _NO_PLACE.sub("", text)
     if m := _ENV_WORDS.search(text): return environment_of(m[1]) if environment_of(m[1]) != "production" else "unknown"
     named = [environment_of(w) for w in re.findall(r"\b\w+[-_./][\w./-]+\b", text[:2000].replace("/dev/", " "))[:40]]

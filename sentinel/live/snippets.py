@@ -17,7 +17,8 @@ from .effects import Effect
 # %% ../../nbs/live/27_snippets.ipynb #e2641130
 _OPAQUE = re.compile(r"""(?P<text>"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*'|`[^`\n]*`|%x[({][^)}\n]*[)}]|\bqx[({/][^)}/\n]*[)}/])"""
                      r"""|(?P<note>//[^\n]*|/\*[^*]*(?:\*(?!/)[^*]*)*\*/|(?m:^|(?<=\s))\#(?!\{)[^\n]*)""")
-_CALL = re.compile(r"(?P<name>[A-Za-z_$][\w$]*(?:(?:\.|::|->|&\.)[A-Za-z_$][\w$]*[!?]?)*!?)\s*(?:(?P<open>\()|[ \t]+(?=\x00)|(?=\s*(?:[;\n]|$)))")
+_CALL = re.compile(r"(?P<name>[A-Za-z_$][\w$]*(?:(?:\.|::|->|&\.)[A-Za-z_$][\w$]*[!?]?)*!?)\s*(?:(?P<open>\()|[ "
+                   r"\t]+(?=\x00)|(?=\s*(?:[;\n]|$)))")
 _HELD = re.compile("\x00(\\d+)\x00")
 
 class Call(NamedTuple):
@@ -47,27 +48,44 @@ def calls_in(text: str) -> list[Call]:
         while m["open"] and end < min(len(bare), m.end() + 2_000) and depth:
             depth += (bare[end] == "(") - (bare[end] == ")")
             end += 1
-        if not m["open"]: end = next((k for k in (bare.find("\n", m.end()), bare.find(";", m.end())) if k > 0), len(bare))
+        if not m["open"]:
+            end = next((k for k in (bare.find("\n", m.end()), bare.find(";", m.end())) if k > 0), len(bare))
         inner = bare[m.end():end]
-        if m["name"].endswith(("Command", "Command::new")): inner = bare[m.end():].split("\n")[0].split(";")[0]      # Rust: .arg("-rf") behind it
-        found.append(Call(m["name"], tuple(_plain(texts[int(h[1])][0]) for h in _HELD.finditer(inner)), (at(m.start()), at(end))))
+        if m["name"].endswith(("Command", "Command::new")):
+            inner = bare[m.end():].split("\n")[0].split(";")[0]      # Rust: .arg("-rf") behind it
+        found.append(Call(m["name"], tuple(_plain(texts[int(h[1])][0]) for h in _HELD.finditer(inner)),
+                          (at(m.start()), at(end))))
     ticks = [t for t in texts if t[0].startswith(("`", "%x", "qx"))]
     return found + [Call("`", (_plain(t[0]),), t.span()) for t in ticks]
 
 # %% ../../nbs/live/27_snippets.ipynb #3ca05848
 _DOES = {name: head for line in """
-rm -rf: fileutils.rm_rf fileutils.rm_r fileutils.remove_dir fileutils.remove_entry fileutils.remove_entry_secure os.removeall directory.delete fs::remove_dir_all fileutils.deletedirectory fileutils.cleandirectory filesystemutils.deleterecursively rmtree remove_tree deleterecursively file::deletedirectory file::cleandirectory pathutils.deletedirectory
-rm: file.delete file.unlink fileutils.rm fileutils.rm_f os.remove unlink fs::remove_file files.delete files.deleteifexists syscall.unlink storage::delete fileutils.forcedelete
+rm -rf: fileutils.rm_rf fileutils.rm_r fileutils.remove_dir fileutils.remove_entry fileutils.remove_entry_secure os.removeall directory.delete
+rm -rf: fs::remove_dir_all fileutils.deletedirectory fileutils.cleandirectory filesystemutils.deleterecursively rmtree remove_tree deleterecursively
+rm -rf: file::deletedirectory file::cleandirectory pathutils.deletedirectory
+rm: file.delete file.unlink fileutils.rm fileutils.rm_f os.remove unlink fs::remove_file files.delete files.deleteifexists syscall.unlink
+rm: storage::delete fileutils.forcedelete
 rmdir: dir.rmdir dir.delete dir.unlink rmdir fs::remove_dir
 mv: fileutils.mv file.rename os.rename rename files.move fs::rename file.move directory.move
-echo x >: file.write os.writefile ioutil.writefile file_put_contents fs::write files.write files.writestring file.writealltext file.writeallbytes os.create fs::file::create
+echo x >: file.write os.writefile ioutil.writefile file_put_contents fs::write files.write files.writestring file.writealltext file.writeallbytes
+echo x >: os.create fs::file::create
 chmod: fileutils.chmod fileutils.chmod_r os.chmod chmod
-!: system exec shell_exec passthru popen proc_open kernel.system kernel.exec open3.capture2 open3.capture2e open3.capture3 open3.popen3 io.popen spawn process.spawn exec.command exec.commandcontext command::new processbuilder runtime.exec getruntime.exec process.start os.execute io.popen ` sh backtick
-sql: db.exec db.query db.execcontext db.queryrow db.querycontext tx.exec connection.execute db::statement db::unprepared db::delete db::update db::select pdo.exec pdo.query mysqli_query pg_query statement.executeupdate statement.execute statement.executequery stmt.executeupdate stmt.execute jdbctemplate.update jdbctemplate.execute conn.exec conn.execute conn.query connection.query connection.exec_query pool.exec sqlx::query createstatement.executeupdate entitymanager.createnativequery createnativequery.executeupdate database.executesqlraw executesqlraw executesqlrawasync
+!: system exec shell_exec passthru popen proc_open kernel.system kernel.exec open3.capture2 open3.capture2e open3.capture3 open3.popen3 io.popen
+!: spawn process.spawn exec.command exec.commandcontext command::new processbuilder runtime.exec getruntime.exec process.start os.execute io.popen `
+!: sh backtick
+sql: db.exec db.query db.execcontext db.queryrow db.querycontext tx.exec connection.execute db::statement db::unprepared db::delete db::update
+sql: db::select pdo.exec pdo.query mysqli_query pg_query statement.executeupdate statement.execute statement.executequery stmt.executeupdate
+sql: stmt.execute jdbctemplate.update jdbctemplate.execute conn.exec conn.execute conn.query connection.query connection.exec_query pool.exec
+sql: sqlx::query createstatement.executeupdate entitymanager.createnativequery createnativequery.executeupdate database.executesqlraw executesqlraw
+sql: executesqlrawasync
 """.strip().splitlines() for head, _, rest in [line.partition(": ")] for name in rest.split()}
-_ROWS = re.compile(r"(?i)(?:^|[.>:])(delete_all|destroy_all|truncate|deleteAll|deleteAllInBatch|flushall|flushdb|flushAll|FlushAll|FlushDB|dropDatabase|drop_database|deleteMany|DeleteMany|dropIfExists|drop_table|dropTable|Drop|DropTable|drop)$")
-_UNSEEN = frozenset("eval instance_eval class_eval unserialize marshal.load create_function assert_options load include require_once objectinputstream.readobject".split())
-_QUIET = frozenset("include require require_once assert load cache.delete map.delete params.delete session.delete headers.delete set.delete hash.delete array.delete delete list.remove println printf "
+_ROWS = re.compile(r"(?i)(?:^|[.>:])(delete_all|destroy_all|truncate|deleteAll|deleteAllInBatch|flushall|flushdb|"
+                   r"flushAll|FlushAll|FlushDB|dropDatabase|drop_database|deleteMany|DeleteMany|dropIfExists|"
+                   r"drop_table|dropTable|Drop|DropTable|drop)$")
+_UNSEEN = frozenset("eval instance_eval class_eval unserialize marshal.load create_function assert_options load "
+                    "include require_once objectinputstream.readobject".split())
+_QUIET = frozenset("include require require_once assert load cache.delete map.delete params.delete session.delete "
+                   "headers.delete set.delete hash.delete array.delete delete list.remove println printf "
                    "puts print echo fmt.println".split())
 
 # %% ../../nbs/live/27_snippets.ipynb #9c862abe
@@ -85,13 +103,21 @@ def snippet(text: str, setting: Setting) -> list[Effect]:
         parts = re.split(r"\.", name)
         tail = ".".join(parts[-2:])
         last = re.split(r"[.:]+", name)[-1]
-        head = _DOES.get(tail) or _DOES.get(name) or (_DOES.get(last) if len(re.split(r"[.:]+", name)) == 1 or last in ("system", "rmtree", "exec", "executeupdate", "deleterecursively") else None)
-        add = lambda *e, why="": found.append(Effect(e[0], f"{c.name} {' '.join(c.texts)[:60]}".strip(), e[1], e[2], tool="code", why=why, span=c.span))
-        if head == "sql" or last in ("execute", "exec", "query", "raw", "exec_query", "execsql") and c.texts and looks_like_sql(c.texts[0]):
-            found += setting.read("sql", Word(re.sub(r"\$\{x\}", "x", c.texts[0]), c.span)) if c.texts else [Effect("unread", c.name, tool="code", why="SQL that is not told", span=c.span)]
+        head = _DOES.get(tail) or _DOES.get(name) or (_DOES.get(last) if len(re.split(r"[.:]+", name)) == 1
+                                                      or last in ("system", "rmtree", "exec", "executeupdate",
+                                                                  "deleterecursively") else None)
+        add = lambda *e, why="": found.append(Effect(e[0], f"{c.name} {' '.join(c.texts)[:60]}".strip(), e[1], e[2],
+                                                     tool="code", why=why, span=c.span))
+        if head == "sql" or last in ("execute", "exec", "query", "raw", "exec_query",
+                                     "execsql") and c.texts and looks_like_sql(c.texts[0]):
+            found += setting.read("sql", Word(re.sub(r"\$\{x\}", "x", c.texts[0]),
+                                              c.span)) if c.texts else [Effect("unread", c.name, tool="code",
+                                                                               why="SQL that is not told", span=c.span)]
         elif head == "!":
             line = c.texts[0] if len(c.texts) == 1 else " ".join(map(_quoted, c.texts))
-            found += setting.read("shell", Word(line, c.span)) if line else [Effect("unread", c.name, tool="code", why="a command that is not told", span=c.span)]
+            found += setting.read("shell", Word(line, c.span)) if line else [Effect("unread", c.name, tool="code",
+                                                                                    why="a command that is not told",
+                                                                                    span=c.span)]
         elif head:
             place = c.texts[0] if c.texts else "${path}"
             found += setting.read("shell", Word(f"{head} {_quoted(place)}", c.span))
@@ -100,15 +126,24 @@ def snippet(text: str, setting: Setting) -> list[Effect]:
             narrow = re.search(r"(?i)where|filter|find_by|find\(", text[max(0, c.span[0]):c.span[1]] + c.name)
             add("deletes", "many" if narrow else "all", "hard" if narrow else "no")
         elif last in ("newrequest", "newrequestwithcontext") and "DELETE" in c.texts: add("deletes", "one", "hard")
-        elif tail not in _QUIET and last not in _QUIET and (does := method(re.split(r"[.:>-]+", c.name)[-1])): add(*does)
+        elif tail not in _QUIET and last not in _QUIET and (does := method(re.split(r"[.:>-]+", c.name)[-1])):
+            add(*does)
     return found or [Effect("reads", "a computation", tool="code", span=whole)]
 
 # %% ../../nbs/live/27_snippets.ipynb #36f0d16d
-_MARKS = re.compile(r"(?m)<\?php|^\s{0,8}(?:package\s+\w+\s*$|func\s+\w*\s*\(|import\s+\"|use\s+(?:strict|[\w:]+::)|#!.*\b(?:ruby|php|perl|node|go)\b|public\s+(?:static|class)|using\s+[A-Z]\w*;|fn\s+\w+\s*\()|"
-                    r"\b(?:FileUtils|Dir|File|Kernel|IO|Files|Directory|DB|Storage|ActiveRecord)(?:\.|::)\w+|\bfmt\.[A-Z]\w+\(|\bos\.[A-Z]\w+\(|\bexec\.Command\(|\bioutil\.[A-Z]|\w\s*:=\s*\w|\bSystem\.out\.|\bConsole\.\w+\(|"
-                    r"\bprintln!\(|\bstd::\w+|\b(?:Command|PathBuf|Path)::new\(|\.each\s*(?:do|\{)\s*\||\b[A-Z]\w+\.(?:delete_all|destroy_all|where|find_by|find_each|count|all)\b|\b[A-Z]\w*::\w+\(|\$\w+\s*->\s*\w+|^\s{0,8}\$\w+\s*=\s*(?:new\s|[\w\"'\[])|\bunlink\(|\bshell_exec\(|"
-                    r"\bnew\s+[A-Z]\w+\(.*\)\s*;|^\s{0,8}(?:system|exec|unlink|rmtree)[ (]+[\"'].*[\"']\)?;?\s*$|^\s{0,8}puts\s|\bRuntime\.getRuntime\(")
-_OTHERS = re.compile(r"(?m)\b[A-Z][a-z]+-[A-Z]\w+\b|\$env:|^\s{0,8}(?:const|let|var|import|from|def)\s.*(?:require\(|\bfrom\b|:\s*$)|^\s{0,8}(?:sudo|docker|kubectl|git|curl|ruby|php|perl|go|rails|bundle|java|cargo|ssh|bash|sh|irb|rake|psql)\s")
+_MARKS = re.compile(r"(?m)<\?php|^\s{0,8}(?:package\s+\w+\s*$|func\s+\w*\s*\(|import\s+\"|use\s+(?:strict|[\w:]+::)|"
+                    r"#!.*\b(?:ruby|php|perl|node|go)\b|public\s+(?:static|class)|using\s+[A-Z]\w*;|fn\s+\w+\s*\()|"
+                    r"\b(?:FileUtils|Dir|File|Kernel|IO|Files|Directory|DB|Storage|ActiveRecord)(?:\.|::)\w+|"
+                    r"\bfmt\.[A-Z]\w+\(|\bos\.[A-Z]\w+\(|\bexec\.Command\(|\bioutil\.[A-Z]|\w\s*:=\s*\w|"
+                    r"\bSystem\.out\.|\bConsole\.\w+\(|"
+                    r"\bprintln!\(|\bstd::\w+|\b(?:Command|PathBuf|Path)::new\(|\.each\s*(?:do|\{)\s*\||"
+                    r"\b[A-Z]\w+\.(?:delete_all|destroy_all|where|find_by|find_each|count|all)\b|\b[A-Z]\w*::\w+\(|"
+                    r"\$\w+\s*->\s*\w+|^\s{0,8}\$\w+\s*=\s*(?:new\s|[\w\"'\[])|\bunlink\(|\bshell_exec\(|"
+                    r"\bnew\s+[A-Z]\w+\(.*\)\s*;|^\s{0,8}(?:system|exec|unlink|rmtree)[ (]+[\"'].*[\"']\)?;?\s*$|"
+                    r"^\s{0,8}puts\s|\bRuntime\.getRuntime\(")
+_OTHERS = re.compile(r"(?m)\b[A-Z][a-z]+-[A-Z]\w+\b|\$env:|^\s{0,8}(?:const|let|var|import|from|def)\s.*(?:require\(|"
+                     r"\bfrom\b|:\s*$)|^\s{0,8}(?:sudo|docker|kubectl|git|curl|ruby|php|perl|go|rails|bundle|java|"
+                     r"cargo|ssh|bash|sh|irb|rake|psql)\s")
 
 # %% ../../nbs/live/27_snippets.ipynb #5727a9c8
 def looks_like_snippet(text: str) -> bool:

@@ -12,6 +12,7 @@ from .commands import Setting, Word
 from .effects import Effect, environment_of
 from .statements import ROWS, Statement, beginning, dialect_of, statements
 from .clauses import altered, called, granted, worthless
+from .settings import switched
 from .changes import SPECIAL, changed_rows, end_of, procedure, taken_back
 from .clients import client_lines
 
@@ -28,7 +29,8 @@ def _strings(s: Statement, setting: Setting, language: str = "sql") -> list[Effe
         found += setting.read(language, word)
     plain = {"||", "+", "FORMAT", "CONCAT", "REPLACE", "STRING_AGG", "@"} & set(s.words)
     if plain and all(e.kind in ("reads", "unread", "says", "writes") for e in found):
-        found = [Effect("unread", s.source(0, len(s.words))[:80], tool="sql", why="SQL that is put together when it runs", span=s.span)]
+        found = [Effect("unread", s.source(0, len(s.words))[:80], tool="sql", why="SQL that is put together when it "
+                                                                                  "runs", span=s.span)]
     return found
 
 def _executed(s: Statement, setting: Setting) -> list[Effect]:
@@ -38,45 +40,51 @@ def _executed(s: Statement, setting: Setting) -> list[Effect]:
     last = name.rpartition(".")[2]
     if last == "xp_cmdshell":
         found = _strings(s, setting, "shell")
-        return [*found, Effect("fetches", "xp_cmdshell", "one", "hard", tool="sql", why="runs a command of the system", span=s.span)]
+        return [*found, Effect("fetches", "xp_cmdshell", "one", "hard", tool="sql", why="runs a command of the system",
+                               span=s.span)]
     if not name or last in ("sp_executesql", "sp_msforeachdb", "sp_msforeachtable"):
-        return _strings(s, setting) or [Effect("unread", s.source(0, 12), tool="sql", why="SQL that is put together when it runs", span=s.span)]
+        return _strings(s, setting) or [Effect("unread", s.source(0, 12), tool="sql", why="SQL that is put together "
+                                                                                          "when it runs", span=s.span)]
     return [procedure(name)._replace(span=s.span)]
 
 # %% ../../nbs/live/25_sql.ipynb #146e47cf
-_INNER = {"DELETE", "DROP", "TRUNCATE", "UPDATE", "INSERT", "MERGE", "ALTER", "GRANT", "REVOKE", "EXECUTE", "EXEC", "CALL", "KILL", "SHUTDOWN", "CREATE"}
-_BLOCKS = {"BEGIN", "DECLARE", "IF", "WHILE", "FOR", "LOOP", "CASE", "END", "ELSE", "ELSIF", "THEN", "CREATE", "DO", "WITH", "EXPLAIN", "FOREACH", "<<", "LANGUAGE", "PERFORM",
-           "SET", "EXCEPTION", "AS", "SELECT", "IS", "WHEN", "ON", "PREPARE", "(", "RETURN", "REPEAT", "FROM", "INSERT", "ALTER"}
-_PAIRS = {(a, b) for a in ("DROP", "ALTER", "CREATE") for b in ("TABLE", "DATABASE", "SCHEMA", "USER", "ROLE", "LOGIN", "VIEW", "INDEX")} | {
+_INNER = {"DELETE", "DROP", "TRUNCATE", "UPDATE", "INSERT", "MERGE", "ALTER", "GRANT", "REVOKE", "EXECUTE", "EXEC",
+          "CALL", "KILL", "SHUTDOWN", "CREATE"}
+_BLOCKS = {"BEGIN", "DECLARE", "IF", "WHILE", "FOR", "LOOP", "CASE", "END", "ELSE", "ELSIF", "THEN", "CREATE", "DO",
+           "WITH", "EXPLAIN", "FOREACH", "<<", "LANGUAGE", "PERFORM",
+           "SET", "EXCEPTION", "AS", "SELECT", "IS", "WHEN", "ON", "PREPARE", "(", "RETURN", "REPEAT", "FROM",
+           "INSERT", "ALTER"}
+_PAIRS = {(a, b) for a in ("DROP", "ALTER", "CREATE") for b in ("TABLE", "DATABASE", "SCHEMA", "USER", "ROLE", "LOGIN",
+                                                                "VIEW", "INDEX")} | {
     ("TRUNCATE", "TABLE"), ("DELETE", "FROM"), ("INSERT", "INTO")}
-_BEFORE = {"TRY", "CATCH", "TRAN", "TRANSACTION", "WORK", "BEGIN", "THEN", "ELSE", "LOOP", "DO", "AS", "(", ")", "IS", "MATERIALIZED", "ANALYZE", "VERBOSE", "EXECUTE", "END", "ON", "ROW", "TO", "ALSO", "INSTEAD"}
-_LOOSE = re.compile(r"(?i)\b(?:session_replication_role\s*(?:=|to)\s*'?replica|sql_log_bin\s*=\s*(?:0|off)|(?:fsync|full_page_writes|archive_mode|log_statement|"
-                    r"password_encryption|ssl|row_security|log_connections|pgaudit\.log)\s*(?:=|to)\s*'?(?:off|0|none|false)|local_infile\s*=\s*(?:1|on)|"
-                    r"validate_password\S*\s*=\s*(?:0|low|off)|require_secure_transport\s*=\s*(?:0|off)|general_log\s*=\s*'?(?:on|1)|writable_schema\s*=\s*(?:1|on)|"
-                    r"secure_file_priv|innodb_flush_log_at_trx_commit\s*=\s*0|log_bin_trust_function_creators\s*=\s*1|trustworthy\s+on|xp_cmdshell|set\s+encryption\s+off|"
-                    r"audit_\w+\s*=\s*'?(?:none|off|false)|journal_mode\s*=\s*off|recovery\s+simple)")
-_CLOSED = re.compile(r"(?i)\b(?:super_)?read_only\s*=\s*(?:1|on|true)|offline_mode\s*=\s*(?:1|on)|set\s+offline|single_user|set\s+read_only|allow_connections\s*(?:=\s*)?false|"
-                     r"connection\s+limit\s+0\b|max_connections\s*(?:=|to)\s*'?[01]\b|restricted_user|default_transaction_read_only\s*(?:=|to)\s*'?(?:on|true)|connect_admin_only")
+_BEFORE = {"TRY", "CATCH", "TRAN", "TRANSACTION", "WORK", "BEGIN", "THEN", "ELSE", "LOOP", "DO", "AS", "(", ")", "IS",
+           "MATERIALIZED", "ANALYZE", "VERBOSE", "EXECUTE", "END", "ON", "ROW", "TO", "ALSO", "INSTEAD"}
 
 def _plain(s: Statement, start: str) -> list[Effect]:
     "What the table says of a beginning."
     row, skip = ROWS[start], len(start.split())
-    while s.words[skip:skip + 1] and s.words[skip] in ("IF", "NOT", "EXISTS", "CONCURRENTLY", "TABLE", "ONLY", "TEMPORARY", "TEMP", "DATABASE", "INTO"): skip += 1
+    while s.words[skip:skip + 1] and s.words[skip] in ("IF", "NOT", "EXISTS", "CONCURRENTLY", "TABLE", "ONLY",
+                                                       "TEMPORARY", "TEMP", "DATABASE", "INTO"):
+        skip += 1
     target, after = s.name(skip) if skip < len(s.words) else ("", skip)
     temporary = worthless(target) or bool({"TEMPORARY", "TEMP"} & set(s.words[:4]))
     noun = start.split()[-1].lower() if start.startswith("DROP ") else "table" if start == "TRUNCATE" else start.lower()
     undo = "yes" if temporary and row.kind == "deletes" else row.undo
     scope = "one" if temporary and row.kind == "deletes" else row.scope
     kind = row.kind
-    if start == "DROP MATERIALIZED VIEW" or start == "DROP INDEX" and "CONCURRENTLY" in s.words: noun = start[5:].lower()
-    place = environment_of(target) if start in ("DROP DATABASE", "DROP SCHEMA", "CREATE DATABASE", "USE", "DROP TABLESPACE", "RESTORE") else "unknown"
+    if start == "DROP MATERIALIZED VIEW" or start == "DROP INDEX" and "CONCURRENTLY" in s.words:
+        noun = start[5:].lower()
+    place = environment_of(target) if start in ("DROP DATABASE", "DROP SCHEMA", "CREATE DATABASE", "USE",
+                                                "DROP TABLESPACE", "RESTORE") else "unknown"
     return [Effect(kind, f"{noun} {target}".strip(), scope, undo, place, "sql", span=s.span)]
 
 def _statement(s: Statement, setting: Setting, depth: int = 0) -> list[Effect]:
     head, words = s.words[0], s.words
     if head == "(": return _statement(s.part(1), setting, depth) if len(words) > 1 and depth < 8 else []
-    if head in ("DELETE", "UPDATE") and words[1:2] != ("STATISTICS",): return changed_rows(s) + called(s, setting) + _inner(s, setting, depth)
-    if head in ("GRANT", "REVOKE", "DENY") or words[:2] in {(a, b) for a in ("ALTER", "CREATE") for b in ("USER", "ROLE", "LOGIN", "GROUP")}:
+    if head in ("DELETE", "UPDATE") and words[1:2] != ("STATISTICS",):
+        return changed_rows(s) + called(s, setting) + _inner(s, setting, depth)
+    if head in ("GRANT", "REVOKE", "DENY") or words[:2] in {(a, b) for a in ("ALTER", "CREATE")
+                                                            for b in ("USER", "ROLE", "LOGIN", "GROUP")}:
         return granted(s) if "MAPPING" not in words[:3] else _plain(s, "CREATE USER MAPPING")
     if head in ("EXEC", "EXECUTE", "CALL", "DO"):
         return _strings(s, setting) if head == "DO" else _executed(s, setting)
@@ -90,18 +98,20 @@ def _statement(s: Statement, setting: Setting, depth: int = 0) -> list[Effect]:
         if words[after:after + 1] == ("*",): after += 1
         return [e._replace(span=s.span) for e in altered(s, after, table)]
     if head == "PREPARE" and words[2:3] == ("AS",) and len(words) > 3: return _statement(s.part(3), setting, depth + 1)
-    if head == "PREPARE": return _inner(s, setting, depth) + _strings(s, setting) or [Effect("unread", s.source(0, 12), tool="sql", span=s.span)]
+    if head == "PREPARE":
+        return _inner(s, setting, depth) + _strings(s, setting) or [Effect("unread", s.source(0, 12), tool="sql",
+                                                                           span=s.span)]
     text = s.source(0, len(words))
     if head in ("SET", "ALTER", "PRAGMA", "CREATE"):
-        if _LOOSE.search(text[:500]): return [Effect("unguards", text[:80], "all", "hard", tool="sql", span=s.span)]
-        if _CLOSED.search(text[:500]): return [Effect("stops", text[:80], "all", "hard", tool="sql", span=s.span)]
+        if told := switched(text): return [told._replace(span=s.span)]
     start = beginning(s)
     if not start: return _inner(s, setting, depth) if head in _BLOCKS and depth < 8 else [
         Effect("unread", text[:80], tool="sql", why="SQL that nobody described", span=s.span)]
     found = _plain(s, start)
     special = SPECIAL.get(head)
     if special: found = special(s, found)
-    if head == "COPY" or "PROGRAM" in words[:12] and "COPY" in words: found += _strings(s, setting, "shell") if "PROGRAM" in words else []
+    if head == "COPY" or "PROGRAM" in words[:12] and "COPY" in words:
+        found += _strings(s, setting, "shell") if "PROGRAM" in words else []
     return found + called(s, setting) + (_inner(s, setting, depth) if head != "COMMENT" else [])
 
 def _inner(s: Statement, setting: Setting, depth: int) -> list[Effect]:
@@ -109,8 +119,10 @@ def _inner(s: Statement, setting: Setting, depth: int) -> list[Effect]:
     if depth >= 8: return [Effect("unread", s.source(0, 8), tool="sql", why="too deep", span=s.span)]
     found, i = [], 1
     while i < len(s.words):
-        beside = s.words[i:i + 2] in _PAIRS and s.words[0] not in ("ALTER", "CREATE", "GRANT", "REVOKE", "COMMENT", "FLASHBACK")
-        if s.words[i] in _INNER and (beside or s.words[i - 1] in _BEFORE) and s.words[i + 1:i + 2] not in ((")",), (",",), ("(",), ("=",)):
+        beside = s.words[i:i + 2] in _PAIRS and s.words[0] not in ("ALTER", "CREATE", "GRANT", "REVOKE", "COMMENT",
+                                                                   "FLASHBACK")
+        if s.words[i] in _INNER and (beside or s.words[i - 1] in _BEFORE) and s.words[i + 1:i + 2] not in ((")",),
+                (",",), ("(",), ("=",)):
             if s.words[i - 1] in ("ON", "TO") and s.words[0] != "CREATE": i += 1; continue
             if s.words[i - 1] == "ON" or s.words[i:i + 2] == ("UPDATE", "SET"): i += 1; continue
             end = end_of(s, i)
@@ -129,7 +141,8 @@ def _placed(effects: list[Effect], used: str) -> list[Effect]:
         name = e.target.rpartition(" ")[2]
         said = environment_of(name.rpartition(".")[0]) if "." in name else "unknown"
         if environment_of(name) == "production": said = "production"
-        out.append(e._replace(environment=e.environment if e.environment != "unknown" else said if said != "unknown" else used))
+        out.append(e._replace(environment=e.environment if e.environment != "unknown" else said if said != "unknown"
+                              else used))
     return out
 
 def sql(text: str,               # one statement or several
@@ -140,7 +153,8 @@ def sql(text: str,               # one statement or several
     unread = lambda why: [Effect("unread", " ".join(text[:80].split()), tool="sql", why=why, span=(0, len(text)))]
     if len(text) > MOST: return unread("too long")
     try: return _read(text, setting, dialect) or [Effect("says", tool="sql", span=(0, len(text)))]
-    except (RecursionError, SqlglotError, ValueError, IndexError, KeyError, TypeError, AttributeError): return unread("SQL that cannot be read")
+    except (RecursionError, SqlglotError, ValueError, IndexError, KeyError, TypeError, AttributeError):
+        return unread("SQL that cannot be read")
 
 def _read(text: str, setting: Setting, dialect: str) -> list[Effect]:
     text, lines = client_lines(text, setting)
@@ -157,11 +171,14 @@ def _read(text: str, setting: Setting, dialect: str) -> list[Effect]:
         effects = _statement(s, setting)
         if s.words[0] == "USE": used = environment_of(s.name(len(s.words) - 1)[0])
         if s.words[0] == "PREPARE": prepared.add(s.name(1)[0])
-        if s.words[0] in ("EXECUTE", "EXEC") and s.name(1)[0] in prepared: effects = [Effect("reads", "what was prepared", tool="sql", span=s.span)]
+        if s.words[0] in ("EXECUTE", "EXEC") and s.name(1)[0] in prepared:
+            effects = [Effect("reads", "what was prepared", tool="sql", span=s.span)]
         if s.words[0] == "CREATE" and "TABLE" in s.words[:5] and "REPLACE" not in s.words[:3]:
             at = s.words.index("TABLE") + 1
-            if s.words[at:at + 1] != ("IF",) or "TEMP" in s.words[1] : made.add("table " + s.name(at + 3 * (s.words[at:at + 1] == ("IF",)))[0])
-        effects = [e._replace(undo="yes", scope="one", why="made above") if e.target in made and e.kind == "deletes" else e for e in effects]
+            if s.words[at:at + 1] != ("IF",) or "TEMP" in s.words[1] :
+                made.add("table " + s.name(at + 3 * (s.words[at:at + 1] == ("IF",)))[0])
+        effects = [e._replace(undo="yes", scope="one", why="made above") if e.target in made and e.kind == "deletes"
+                   else e for e in effects]
         found.append((s, _placed(effects, used)))
     effects = taken_back(found, dialect or dialect_of(text))
     return effects + [_e for _, more in lines for _e in _placed(more, used)]

@@ -11,10 +11,12 @@ from typing import Final
 # %% ../../nbs/live/28_tongues_north.ipynb #87e4eb3d
 TABLES: Final[dict[str, str]] = {
 "de": """
-ruin: lösch gelösch geleer wirf weggeworf vernicht zerstör auslösch ausradier tilg wegwerf wegschmeiß plattmach formatier abreiß verwirf überschreib
+ruin: lösch gelösch geleer wirf weggeworf vernicht zerstör auslösch ausradier tilg wegwerf wegschmeiß plattmach formatier abreiß verwirf
+ruin: überschreib
 ruin: eliminier terminier abbau einstampf truncat droppe dropp leer leere entleer schredder demontier wisch
 remove: entfern bereinig aufräum räum beseitig säuber putz deinstallier
-stop: stopp gestopp abgeschalt ausgeschalt heruntergefahr fahr herunterfahr abschalt ausschalt schalt beend stilllegen deaktivier anhalt halte
+stop: stopp gestopp abgeschalt ausgeschalt heruntergefahr fahr herunterfahr abschalt ausschalt schalt beend stilllegen deaktivier anhalt
+stop: halte
 stop: unterbrich killen kill abstell pausier trenn
 expose: veröffentlich freigeb öffentlich öffne offenleg exponier
 grant: gewähr gib erteil vergib befördere
@@ -23,16 +25,21 @@ send: schick send versend exportier hochlad lade übermittel weiterleit mail
 restore: wiederherstell stell zurückspiel spiel einspiel
 restart: neustart neu starte reboot
 scale: skalier
-read: zeig list prüf überprüf lies les beschreib erklär vergleich such analysier überwach beobacht zähl untersuch schau kontrollier finde ermittle
+read: zeig list prüf überprüf lies les beschreib erklär vergleich such analysier überwach beobacht zähl untersuch schau kontrollier finde
+read: ermittle
 read: test fass
 tell: sag frag bericht meld informier benachrichtig dokumentier schreib schlag diskutier erzähl notier
-make: erstell füg erhöh aktualisier ergänz leg install konfigurier setz änder verbesser reparier behebe korrigier deploy aktivier sicher benenn
+make: erstell füg erhöh aktualisier ergänz leg install konfigurier setz änder verbesser reparier behebe korrigier deploy aktivier sicher
+make: benenn
 make: verschieb kopier bau erneuer roll merge warte eröffn öffne-ticket richte
-no: datenbank tabelle kund nutzer benutzer konto konten datensatz datensätze daten sicherung backup snapshot volume platte festplatte partition
-no: cluster namespace server rechner maschine instanz bucket speicher alles produktion zone domäne topic index archiv historie repository schlüssel
+no: datenbank tabelle kund nutzer benutzer konto konten datensatz datensätze daten sicherung backup snapshot volume platte festplatte
+no: partition
+no: cluster namespace server rechner maschine instanz bucket speicher alles produktion zone domäne topic index archiv historie repository
+no: schlüssel
 no: rechnung bestellung zahlung auftr umgebung verzeichnis laufwerk schema knoten
 hard: dienst service anwendung webseite website last deployment konfiguration zertifikat gateway warteschlange container pipeline
-yes: temporär temp cache zwischenspeicher build artefakt pod branch zweig tippfehler kommentar zeile import testdaten testbenutzer log protokolldatei
+yes: temporär temp cache zwischenspeicher build artefakt pod branch zweig tippfehler kommentar zeile import testdaten testbenutzer log
+yes: protokolldatei
 yes: entwurf papierkorb duplikat veraltete-branches leerzeichen
 all: alle alles sämtlich komplett gesamt ganze vollständig jede
 not: nicht kein keine keinen keinesfalls nie niemals ohne
@@ -43,7 +50,8 @@ must: werden muss müssen soll sollen sollte
 guard: firewall authentifizierung verschlüsselung überwachung alarm löschschutz protokollierung zwei-faktor mfa zugriffsschutz backup-job
 public: öffentlich internet jeden alle
 human: freigabe genehm zustimm bestätig rücksprache
-make: bereit sortier ordne formatier-code übersetz benenn verknüpf schließ beantwort teil plane kürz fasse-zusammen vereinfach refaktor teste führ lass nimm gib-aus setz-fort pflege ergänz registrier melde-an archivier komprimier verkleiner vergrößer amend
+make: bereit sortier ordne formatier-code übersetz benenn verknüpf schließ beantwort teil plane kürz fasse-zusammen vereinfach refaktor
+make: teste führ lass nimm gib-aus setz-fort pflege ergänz registrier melde-an archivier komprimier verkleiner vergrößer amend
 read: fass betracht bewert schätz mess miss lade-herunter notier versteh berechn werte vergewisser
 tell: entwirf formulier verfass skizzier beantwort erkundig kläre bespreche empfehl begründ
 not: nichts
@@ -64,7 +72,8 @@ scale: schaal
 read: toon lijst controleer lees beschrijf vergelijk zoek analyseer bekijk tel onderzoek bewaak laat
 tell: leg vraag meld informeer documenteer schrijf stel bespreek
 make: creëer voeg verhoog update installeer configureer wijzig verbeter repareer activeer hernoem kopieer bouw vernieuw
-no: database tabel klant klanten gebruiker gebruikers account gegevens data back-up backup snapshot volume schijf partitie cluster namespace server
+no: database tabel klant klanten gebruiker gebruikers account gegevens data back-up backup snapshot volume schijf partitie cluster
+no: namespace server
 no: machine instantie bucket opslag alles productie zone domein geschiedenis repository factuur bestelling betaling omgeving map knooppunt
 hard: dienst service applicatie website configuratie certificaat wachtrij container
 yes: tijdelijk temp cache build pod branch typefout commentaar regel import log concept prullenbak
@@ -77,7 +86,8 @@ must: moet moeten worden
 guard: firewall authenticatie versleuteling bewaking beveiliging mfa
 public: openbaar internet
 human: goedkeuring bevestig akkoord toestemming
-make: bereid sorteer formatteer-code vertaal sluit-ticket beantwoord deel plan verkort vereenvoudig voer archiveer comprimeer verklein vergroot pas
+make: bereid sorteer formatteer-code vertaal sluit-ticket beantwoord deel plan verkort vereenvoudig voer archiveer comprimeer verklein
+make: vergroot pas
 read: beoordeel meet download noteer bereken schat verifieer
 tell: verduidelijk ontwerp formuleer
 not: niets
@@ -96,7 +106,8 @@ scale: skaluj przeskaluj
 read: pokaż wyświetl sprawdź przeczytaj opisz porównaj znajdź przeanalizuj policz zbadaj monitoruj wylistuj
 tell: wyjaśnij powiedz zapytaj poinformuj udokumentuj napisz zaproponuj
 make: utwórz dodaj zwiększ zaktualizuj zainstaluj skonfiguruj zmień popraw napraw wdróż włącz skopiuj zbuduj odnów
-no: baz danych tabel klient użytkownik kont rekord kopi kopie zapasow backup snapshot wolumen dysk partycj klaster serwer maszyn instancj bucket
+no: baz danych tabel klient użytkownik kont rekord kopi kopie zapasow backup snapshot wolumen dysk partycj klaster serwer maszyn instancj
+no: bucket
 no: wszystko produkc stref domen histori repozytori faktur zamówie płatno środowisk katalog
 hard: usług aplikacj stron konfiguracj certyfikat kolejk kontener
 yes: tymczasow temp cache pod gałąź gałęzi literówk komentarz lini log szkic kosz
@@ -109,7 +120,8 @@ must: należy trzeba musi powin
 guard: zapor uwierzytelniani szyfrowani monitoring ochron mfa
 public: publiczn internet
 human: zatwierdz zgod potwierdz
-make: przygotuj posortuj przetłumacz połącz odpowiedz udostępnij-plan zaplanuj skróć uprość uruchom zachowaj zarchiwizuj zmniejsz zastosuj ustaw
+make: przygotuj posortuj przetłumacz połącz odpowiedz udostępnij-plan zaplanuj skróć uprość uruchom zachowaj zarchiwizuj zmniejsz zastosuj
+make: ustaw
 read: oceń zmierz pobierz zanotuj oblicz oszacuj upewnij
 tell: naszkicuj sformułuj poleć uzasadnij
 not: nic
@@ -128,7 +140,8 @@ scale: ölçekle
 read: göster listele kontrol oku açıkla karşılaştır ara analiz izle say incele bul
 tell: anlat söyle sor bildir belgele yaz öner
 make: oluştur ekle artır güncelle kur yapılandır değiştir düzelt onar etkinleştir yedekle kopyala
-no: veritaban tablo müşteri kullanıcı hesap kayıt kayıtlar yedek snapshot birim disk küme sunucu makine örnek bucket depolama her-şey üretim alan-adı
+no: veritaban tablo müşteri kullanıcı hesap kayıt kayıtlar yedek snapshot birim disk küme sunucu makine örnek bucket depolama her-şey
+no: üretim alan-adı
 no: geçmiş depo fatura sipariş ödeme ortam dizin veri
 hard: servis hizmet uygulama site yapılandırma sertifika kuyruk konteyner
 yes: geçici temp önbellek pod dal yazım yorum satır log taslak çöp

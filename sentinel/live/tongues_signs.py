@@ -20,7 +20,8 @@ AND: dict[str, re.Pattern[str]] = {language: re.compile(words, re.I) for languag
     "pl": r"\b(?:i|oraz|potem|następnie)\b|,", "tr": r"\b(?:ve|sonra)\b|,", "ru": r"\b(?:и|затем|потом)\b|,",
     "zh": r"然后|并且|(?<!合)并(?!行|发)|再|接着|，|、", "ja": r"してから|その後|そして|て、|、",
     "ko": r"그리고|하고|한 후|고 나서|,"}.items()}
-BELOW = re.compile(r"(?i)[\s,]*(?:wie|ob|dass|warum|was|welche[rs]?|wer|wann|как|если|что|чтобы|почему|кто|когда|comment|"
+BELOW = re.compile(r"(?i)[\s,]*(?:wie|ob|dass|warum|was|welche[rs]?|wer|wann|как|если|что|чтобы|почему|кто|когда|"
+                   r"comment|"
                    r"si|que|pourquoi|qui|quand|cómo|como|por qué|quién|come|se|che|perché|hoe|of|dat|waarom|jak|że|czy|"
                    r"dlaczego|nasıl)\b")
 _NEVER = r"(?!)"
@@ -31,7 +32,8 @@ INFINITIVE: dict[str, re.Pattern[str]] = {language: re.compile(ends, re.I) for l
 
 # %% ../../nbs/live/28_tongues_signs.ipynb #978e2ff2
 OWN: dict[str, re.Pattern[str]] = {language: re.compile(letters, re.I) for language, letters in {
-    "de": "[äß]|ö(?!n)", "fr": r"[èêœç]|\b[dl]['’]", "es": "[ñ¿¡ó]", "pt": "[ãõê]|ção", "it": r"[òìù]|\bl['’]", "nl": "ij|ë",
+    "de": "[äß]|ö(?!n)", "fr": r"[èêœç]|\b[dl]['’]", "es": "[ñ¿¡ó]", "pt": "[ãõê]|ção", "it": r"[òìù]|\bl['’]",
+    "nl": "ij|ë",
     "pl": "[łąęśżźć]", "tr": "[ışğ]"}.items()}
 
 # %% ../../nbs/live/28_tongues_signs.ipynb #4c6f73a3
@@ -56,26 +58,34 @@ ZERO = _joined(r"\b(?:a|à|auf|до|naar|do|op|zu)\s+(?:0|zero|cero|zéro|null|n
 SERVING = _joined(r"repli|réplic|реплик|副本|レプリカ|레플리카|instan|\bpods?\b|skal|escal")
 FORCED = _joined(r"force[- ]?push|--force\b|push\s+(?:forcé|forzado|forçado|forzato)|принудительн\w*\s+(?:push|пуш)",
                  r"форс[- ]?пуш|强制推送|強制プッシュ|フォースプッシュ|강제 푸시")
-DOWN = _joined(r"\bvom\s+netz\b|\boffline\b|\bstill(?:leg|zuleg|\W*$)|hors\s+(?:ligne|service)|fuera\s+de\s+(?:línea|servicio)",
+DOWN = _joined(r"\bvom\s+netz\b|\boffline\b|\bstill(?:leg|zuleg|\W*$)|hors\s+(?:ligne|service)|fuera\s+de\s+(?:línea|"
+               r"servicio)",
                r"fora\s+do\s+ar|\bdo\s+ar\b|fuori\s+(?:servizio|linea)|uit\s+de\s+lucht|abajo|\bgiù\b|из\s+строя|下线|断电")
-RID = _joined(r"\bdes?h[aá]\w*te?\s+de\b|débarrass\w*|livr\w+-se\s+d|sbarazz\w*|избав\w*|\bweg(?:werfen)?\W*$|pozbądź|kurtul")
+RID = _joined(r"\bdes?h[aá]\w*te?\s+de\b|débarrass\w*|livr\w+-se\s+d|sbarazz\w*|избав\w*|\bweg(?:werfen)?\W*$|"
+              r"pozbądź|kurtul")
 OVER = _joined(r"(?:backup|sicherung|sauvegarde|copia|respaldo|cópia|бэкап|копи[юя]|备份|バックアップ|백업)\w*[^.。]{0,60}"
                r"(?:\büber\b|\bpar-dessus\b|\bsobre\b|\bsopra\b|поверх|覆盖|上書き|덮어)", r"用[^。]{0,20}备份[^。]{0,10}覆盖")
 
 # %% ../../nbs/live/28_tongues_signs.ipynb #784481a6
 _PROTECTION = _joined(r"löschschutz\w*|защит\w*\s+от\s+удалени\w*|删除保护|刪除保護|削除保護|삭제\s*(?:방지|보호)",
-                      r"prot\w+\s+(?:contre\s+la\s+suppression|contra\s+(?:la\s+|el\s+|a\s+)?(?:eliminación|borrado|exclusão)|contro\s+l['’]eliminazione)",
+                      r"prot\w+\s+(?:contre\s+la\s+suppression|contra\s+(?:la\s+|el\s+|a\s+)?(?:eliminación|borrado|"
+                      r"exclusão)|contro\s+l['’]eliminazione)",
                       r"verwijderbeveiliging|silme\s+koruması|ochron\w+\s+przed\s+usunięciem")
-THANKS = _joined(r"^\W*(?:danke|vielen dank|merci|gracias|obrigad[oa]|grazie|bedankt|dank|dziękuj\w*|teşekkür\w*|спасибо|谢谢|感谢|ありがとう|"
-                 r"감사|hallo|bonjour|hola|olá|ciao|hoi|cześć|merhaba|привет|здравствуй\w*|你好|您好|こんにちは|안녕|guten\s+\w+|gut gemacht|perfekt|好的|了解)")
+THANKS = _joined(r"^\W*(?:danke|vielen dank|merci|gracias|obrigad[oa]|grazie|bedankt|dank|dziękuj\w*|teşekkür\w*|"
+                 r"спасибо|谢谢|感谢|ありがとう|"
+                 r"감사|hallo|bonjour|hola|olá|ciao|hoi|cześć|merhaba|привет|здравствуй\w*|你好|您好|こんにちは|안녕|guten\s+\w+|"
+                 r"gut gemacht|perfekt|好的|了解)")
 STATES: dict[str, re.Pattern[str]] = {language: re.compile(words, re.I) for language, words in {
-    "de": r"\b(?:ist|sind|war|waren|läuft|liefen?|lief|hat|haben|wurden?|sieht|funktioniert|scheint|warten|wartet|bleibt|dauert)\b",
+    "de": r"\b(?:ist|sind|war|waren|läuft|liefen?|lief|hat|haben|wurden?|sieht|funktioniert|scheint|warten|wartet|"
+          r"bleibt|dauert)\b",
     "fr": r"\b(?:est|sont|était|étaient|a|ont|semble|fonctionne|reste|va|attend(?:ons)?|s'est)\b",
     "es": r"\b(?:es|está|están|son|fue|terminó|parece|funciona|sigue|ha|han|hay|esperamos|estamos)\b",
     "pt": r"(?:\bé|\bestá|\bestão|\bsão|\bfoi|terminou|parece|funciona|continua|esperamos|estamos)\b",
     "it": r"(?:\bè|\bsono|\bera|\bha|\bhanno|sembra|funziona|aspettiamo|resta)\b",
-    "nl": r"\b(?:is|zijn|was|waren|heeft|hebben|lijkt|werkt|wacht(?:en)?)\b", "pl": r"\b(?:jest|są|był[aoy]?|działa|czeka\w*)\b",
-    "tr": r"(?:dır|dir|dur|dür|tı|ti|dı|di|yor|var|yok)\b", "ru": r"\b(?:был[аои]?|есть|работает|успешно|завершен\w*|ждём|ждем|создан\w*)\b",
+    "nl": r"\b(?:is|zijn|was|waren|heeft|hebben|lijkt|werkt|wacht(?:en)?)\b", "pl": r"\b(?:jest|są|był[aoy]?|działa|"
+                                                                                    r"czeka\w*)\b",
+    "tr": r"(?:dır|dir|dur|dür|tı|ti|dı|di|yor|var|yok)\b", "ru": r"\b(?:был[аои]?|есть|работает|успешно|завершен\w*|"
+                                                                  r"ждём|ждем|создан\w*)\b",
     "zh": r"已经?|正在|是|很|成功|等待|正常|看起来", "ja": r"でした|ました|です|います|ている|完了|正常", "ko": r"습니다|입니다|있다|완료|정상"}.items()}
 
 def unprotected(text: str) -> str:
@@ -95,10 +105,12 @@ def unaccented(text: str) -> str:
 # %% ../../nbs/live/28_tongues_signs.ipynb #9a9b11f6
 _PLACES: dict[Environment, re.Pattern[str]] = {place: re.compile("|".join(
     rf"(?<!\w){w}" if w[0] < "\u3000" else w for w in words.split()), re.I) for place, words in {
-    "production": "produktion produktiv production producción producao produção produzione productie produkc üretim продакшн прод "
+    "production": "produktion produktiv production producción producao produção produzione productie produkc üretim "
+                  "продакшн прод "
                   "продуктив боев prod-? 生产 线上 本番 프로덕션 운영",
     "staging": "staging стейдж 预发 ステージング 스테이징",
-    "development": "test entwicklung développement desarrollo desenvolvimento sviluppo ontwikkel testow geliştirme тестов "
+    "development": "test entwicklung développement desarrollo desenvolvimento sviluppo ontwikkel testow geliştirme "
+                   "тестов "
                    "разработ 测试 开发 テスト 開発 테스트 개발 prueba pruebas teste prova lokal"}.items()}
 
 def place_in(text: str) -> Environment:

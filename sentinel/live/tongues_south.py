@@ -11,7 +11,8 @@ from typing import Final
 # %% ../../nbs/live/28_tongues_south.ipynb #473b6e86
 TABLES: Final[dict[str, str]] = {
 "fr": """
-ruin: supprim efface détrui détrui détruis purge vide écras écrase anéanti ras formate formatez rase tronque élimin jette droppe démantel démantèl
+ruin: supprim efface détrui détrui détruis purge vide écras écrase anéanti ras formate formatez rase tronque élimin jette droppe démantel
+ruin: démantèl
 ruin: broie
 remove: enlev retir nettoi dégag débarrass désinstall
 stop: arrêt stopp étein coup désactiv suspend interromp éteign tue tuez débranch
@@ -22,12 +23,16 @@ send: envoi envoy export téléverse transfèr transfér transmet expédi
 restore: restaur rétabli remplac
 restart: redémarr relanc
 scale: dimensionn scale
-read: affich list vérifi montr lis lire décri compar cherch analys surveil compt examin regard inspect consult contrôl trouv test résum observ
+read: affich list vérifi montr lis lire décri compar cherch analys surveil compt examin regard inspect consult contrôl trouv test résum
+read: observ
 tell: expliqu dis demand signal inform notifi document écri propos discut raconte prévien
-make: crée créer ajout augment mets mettre mett install configur modifi corrig répar déploi activ sauvegard renomm copi constru renouvel fusionn
+make: crée créer ajout augment mets mettre mett install configur modifi corrig répar déploi activ sauvegard renomm copi constru renouvel
+make: fusionn
 make: attend génér
-no: base données table client utilisateur compte enregistrement sauvegarde snapshot instantané volume disque partition cluster namespace serveur
-no: machine instance bucket stockage tout production zone domaine topic index archive historique dépôt facture commande paiement environnement
+no: base données table client utilisateur compte enregistrement sauvegarde snapshot instantané volume disque partition cluster namespace
+no: serveur
+no: machine instance bucket stockage tout production zone domaine topic index archive historique dépôt facture commande paiement
+no: environnement
 no: répertoire schéma nœud noeud clé
 hard: service application site déploiement configuration certificat passerelle file conteneur pipeline
 yes: temporaire temp cache build artefact pod branche faute commentaire ligne import log journaux brouillon corbeille doublon espaces
@@ -40,7 +45,8 @@ must: doit doivent faut être devrait
 guard: pare-feu authentification chiffrement surveillance alerte protection journalisation mfa
 public: public publique internet monde
 human: approbation validation accord confirm
-make: prépar tri ordonn format-code tradui renomm li ferm répond partag planifi raccourc simplifi refactor lanc exécut laiss pren mainten archiv compress rédui agrand range attribue-ticket applique
+make: prépar tri ordonn format-code tradui renomm li ferm répond partag planifi raccourc simplifi refactor lanc exécut laiss pren mainten
+make: archiv compress rédui agrand range attribue-ticket applique
 read: évalu mesur télécharg not compren calcul assur estim recens
 tell: rédig formul esquiss clarifi recommand justifi précis
 not: rien
@@ -56,13 +62,17 @@ send: envi envía exporta sub mand transfi
 restore: restaur reemplaz
 restart: reinici
 scale: escal
-read: muestr mostr list verific lee describ compar busc analiz monitor cuántos contar revis comprueb comprob examin inspeccion consult observ resum encuentr
+read: muestr mostr list verific lee describ compar busc analiz monitor cuántos contar revis comprueb comprob examin inspeccion consult
+read: observ resum encuentr
 read: mira
 tell: explic di pregunt inform notific document escrib propon discut avis
-make: cre añad agreg aument actualiz instal configur modific corrig repar despleg despliegu activ habilit respald renombr copi constru renuev fusion
+make: cre añad agreg aument actualiz instal configur modific corrig repar despleg despliegu activ habilit respald renombr copi constru
+make: renuev fusion
 make: espera gener pon
-no: base datos tabla cliente usuario cuenta registro respaldo copia snapshot volumen disco partición clúster cluster namespace servidor máquina
-no: instancia bucket almacenamiento todo producción zona dominio topic índice archivo-histórico historial repositorio factura pedido pago entorno
+no: base datos tabla cliente usuario cuenta registro respaldo copia snapshot volumen disco partición clúster cluster namespace servidor
+no: máquina
+no: instancia bucket almacenamiento todo producción zona dominio topic índice archivo-histórico historial repositorio factura pedido pago
+no: entorno
 no: directorio esquema nodo clave
 hard: servicio aplicación sitio despliegue configuración certificado pasarela cola contenedor pipeline
 yes: temporal temp caché cache build artefacto pod rama errata comentario línea import log borrador papelera duplicad espacio
@@ -75,7 +85,8 @@ must: debe deben hay ser debería
 guard: cortafuegos firewall autenticación cifrado monitoreo alerta protección auditoría mfa
 public: públic internet mundo
 human: aprobación aprob confirm autorización
-make: prepar orden formate-código traduc enlaz cierr cerr respond compart planific acort simplific refactoriz ejecut dej tom manten archiv comprim reduc ampli aplic ajust
+make: prepar orden formate-código traduc enlaz cierr cerr respond compart planific acort simplific refactoriz ejecut dej tom manten archiv
+make: comprim reduc ampli aplic ajust
 read: evalú evalu mid mide descarg anot entend calcul asegur estim
 tell: redact formul esboz aclar recomiend recomend justific
 not: nada
@@ -91,11 +102,15 @@ send: envi mand export transfir carreg
 restore: restaur substitu
 restart: reinici
 scale: escal redimension
-read: mostr list verific lei ler descrev compar busc procur analis monitor contar conte revis examin inspecion consult observ resum encontr chec confir
+read: mostr list verific lei ler descrev compar busc procur analis monitor contar conte revis examin inspecion consult observ resum encontr
+read: chec confir
 tell: expliq diga pergunt inform notific document escrev propon discut avis
-make: cri adicion aument atualiz instal configur modific corrij corrig repar implant ativ habilit renome copi constru renov mescl espere ger fa
-no: banco dados tabela cliente usuário utilizador conta registro registo backup cópia snapshot volume disco partição cluster namespace servidor
-no: máquina instância bucket armazenamento tudo produção zona domínio tópico índice histórico repositório fatura pedido pagamento ambiente diretório
+make: cri adicion aument atualiz instal configur modific corrij corrig repar implant ativ habilit renome copi constru renov mescl espere
+make: ger fa
+no: banco dados tabela cliente usuário utilizador conta registro registo backup cópia snapshot volume disco partição cluster namespace
+no: servidor
+no: máquina instância bucket armazenamento tudo produção zona domínio tópico índice histórico repositório fatura pedido pagamento ambiente
+no: diretório
 no: esquema nó chave
 hard: serviço aplicação aplicativo site implantação configuração certificado fila contêiner pipeline
 yes: temporári temp cache build artefato pod branch comentário linha import log rascunho lixeira duplicad espaço
@@ -108,7 +123,8 @@ must: deve devem precisa ser deveria
 guard: firewall autenticação criptografia monitoramento alerta proteção auditoria mfa
 public: públic internet mundo
 human: aprovação aprov confirm autorização
-make: prepar orden formate-código traduz vincul fech respond compartilh planej encurt simplific refator execut deix tom manten mantenh arquiv comprim reduz ampli apliqu aplic ajust
+make: prepar orden formate-código traduz vincul fech respond compartilh planej encurt simplific refator execut deix tom manten mantenh
+make: arquiv comprim reduz ampli apliqu aplic ajust
 read: avali meça med baix anot entend calcul assegur estim garant
 tell: redij rascunh formul esboc esclare recomend justific
 not: nada
@@ -127,8 +143,10 @@ scale: scal ridimension
 read: mostr elenc verific legg descriv confront cerc analizz monitor contar conte esamin ispezion consult osserv riassum trov controll guard
 tell: spieg di' chied inform notific document scriv propon discut avvis
 make: cre aggiung aument aggiorn install configur modific corregg ripar distribui attiv abilit rinomin copi costru rinnov unisc attend gener
-no: database dati tabella cliente clienti utente utenti account registrazione backup copia snapshot volume disco partizione cluster namespace server
-no: macchina istanza bucket archivio tutto produzione zona dominio topic indice storico repository fattura ordine ordini pagamento ambiente directory
+no: database dati tabella cliente clienti utente utenti account registrazione backup copia snapshot volume disco partizione cluster
+no: namespace server
+no: macchina istanza bucket archivio tutto produzione zona dominio topic indice storico repository fattura ordine ordini pagamento ambiente
+no: directory
 no: schema nodo chiave
 hard: servizio applicazione sito configurazione certificato coda contenitore pipeline deployment
 yes: temporane temp cache build artefatt pod ramo commento riga import log bozza cestino duplicat spazi
@@ -141,7 +159,8 @@ must: deve devono bisogna essere dovrebbe
 guard: firewall autenticazione crittografia monitoraggio allarme protezione mfa
 public: pubblic internet mondo
 human: approvazione conferma autorizzazione
-make: prepar ordin formatta-codice traduc colleg chiud rispond condivid pianific accorc semplific refactor esegui lasc prend mantien archivi comprim ridu ampli applic imposta regol
+make: prepar ordin formatta-codice traduc colleg chiud rispond condivid pianific accorc semplific refactor esegui lasc prend mantien
+make: archivi comprim ridu ampli applic imposta regol
 read: valut misur scaric annot capi calcol assicur stim
 tell: redig formul abbozz chiar raccomand giustific
 not: niente nulla

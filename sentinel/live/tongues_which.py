@@ -15,7 +15,8 @@ from .tongues_signs import OWN, unaccented
 
 # %% ../../nbs/live/28_tongues_which.ipynb #6a511114
 _TABLES = tongues_north.TABLES | tongues_south.TABLES | tongues_east.TABLES
-_COMMON = {"no": "database db table users cluster bucket backup backups snapshot volume volumes server servers namespace s3 rds vm "
+_COMMON = {"no": "database db table users cluster bucket backup backups snapshot volume volumes server servers "
+                 "namespace s3 rds vm "
                  "postgres mysql mongodb redis kafka prod production schema disk pvc",
            "yes": "cache temp tmp pod build branch logs log", "hard": "deployment service api website webshop"}
 _SMALL = frozenset("not ask past please must all".split())      # senses of small words, which are looked for whole
@@ -46,16 +47,22 @@ def table(language: str) -> dict[str, re.Pattern[str]]:
 # %% ../../nbs/live/28_tongues_which.ipynb #7dbdb355
 _LETTERS = {"ja": r"[\u3040-\u30ff]", "ko": r"[\uac00-\ud7af]", "zh": r"[\u4e00-\u9fff]", "ru": r"[\u0400-\u04ff]"}
 _WORDS = {language: frozenset(words.split()) for language, words in {
-    "de": "der die das den dem und nicht ist wir ich bitte alle mit auf von zu ein eine einen vom zum im aus für wird werden bei nur "
+    "de": "der die das den dem und nicht ist wir ich bitte alle mit auf von zu ein eine einen vom zum im aus für "
+          "wird werden bei nur "
           "sind auch alles jetzt danke an",
-    "fr": "le la les des du de et est nous je tous toutes dans sur pour une un avec ne pas au aux il ce cette qui vous tout toute merci",
-    "es": "voy a el la los las de y es no en por para con una un del al todos todas que se lo esta este favor datos tabla gracias",
-    "pt": "o a os as de e é não em por para com uma um do da dos das no na todos todas que se ao favor dados você tabela obrigado",
-    "it": "il lo la i gli le di e è non in per con una un del della dei delle al tutti tutte che si dal nel dati tabella grazie",
+    "fr": "le la les des du de et est nous je tous toutes dans sur pour une un avec ne pas au aux il ce cette qui "
+          "vous tout toute merci",
+    "es": "voy a el la los las de y es no en por para con una un del al todos todas que se lo esta este favor datos "
+          "tabla gracias",
+    "pt": "o a os as de e é não em por para com uma um do da dos das no na todos todas que se ao favor dados você "
+          "tabela obrigado",
+    "it": "il lo la i gli le di e è non in per con una un del della dei delle al tutti tutte che si dal nel dati "
+          "tabella grazie",
     "nl": "de het een en niet is wij ik alle met op van te voor naar alles deze dit zijn wordt alstublieft uit",
     "pl": "i nie jest w na z do wszystkie się że to dla od bazę danych proszę oraz czy",
     "tr": "ve bir bu tüm için ile değil lütfen şu veritabanını tabloyu sunucuyu tablosunu mi"}.items()}
-_ENGLISH = frozenset("the and of to is in for all please with on from a an this that it be we i you are was not by has have do "
+_ENGLISH = frozenset("the and of to is in for all please with on from a an this that it be we i you are was not by "
+                     "has have do "
                      "should".split())
 _TELLING = ("ruin", "stop", "remove", "restart", "expose", "grant", "revoke")
 
@@ -76,4 +83,5 @@ def language_of(text: str) -> str:
     if head.isascii() and not verbs[best] and small[best] < 2: return "en"
     english = sum(w in _ENGLISH for w in words) + .8 * sum(w in VERBS for w in words[:12]) + .7 * (words[0] in VERBS)
     score = small[best] + verbs[best] + 1.5 * (not head.isascii())
-    return best if score > english + .6 and (small[best] or not english and verbs[best] and not head.isascii()) else "en"
+    return best if score > english + .6 and (small[best] or not english and verbs[best]
+                                             and not head.isascii()) else "en"

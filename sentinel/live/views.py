@@ -7,10 +7,11 @@ __all__ = ['DEPTH', 'MOST', 'View', 'disguises', 'views']
 
 # %% ../../nbs/live/32_views.ipynb #7661d99c
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import lru_cache
 from typing import NamedTuple
 from .codes import LIMIT, decoded, hidden
-from .letters import PLAIN, SEEN, TURNED, WORD, Back, Step, fold, replaced, same, translated
+from .letters import PLAIN, SEEN, TURNED, Back, Step, fold, replaced, same, translated, words
 
 # %% ../../nbs/live/32_views.ipynb #161c6f43
 class View(NamedTuple):
@@ -20,52 +21,80 @@ class View(NamedTuple):
     back: Back = same              # the way to the original text
 
 # %% ../../nbs/live/32_views.ipynb #492ffe4c
+_APART = re.compile(r"(?<!\S)\S(?:\s{1,4}\S(?!\S)){3,}")
 _SPACED = re.compile(r"(?<![^\W_])[^\W_](?:[\W_]{1,4}[^\W_](?![^\W_])){3,}")
-_BETWEEN = re.compile(r"(?<=[^\W\d_])[-.*_|~+·•'\"`^,/\\:=()\[\]]{1,2}(?=[^\W\d_])")
-_MIXED = re.compile(r"[^\W\d_][013456789@$!|+€£]|[013456789@$!|+€£(][^\W\d_]")
-_LEETS = [str.maketrans("01345678@$!|+€£(9", f"o{i}easgtbas{i}{j}telcg") for i, j in ("il", "li")]
-_TEETH = re.compile(r"(?:[a-z0-9]|[A-Z]{1,2})[A-Z][a-z]+[A-Z]")
+_GAP = r"[-.*_|~+·•'`^/,]{1,2}"
+_BETWEEN = re.compile(rf"(?<=[^\W\d_]){_GAP}(?=[^\W\d_])")
+_GAPS = str.maketrans("", "", "-.*_|~+·•'`^/,")
+_COMPOUND = re.compile(rf"[^\W\d_]+(?:{_GAP}[^\W\d_]+)+")
+_LEET = {i: str.maketrans("01345678@$!|+€£(9", f"o{i}easgtbas{i}{j}telcg") for i, j in ("il", "li")}
+_SYMBOLS = re.compile(r"(?<=[^\W\d_])[@$!|€£][^\W_]|[^\W_][@$!|€£](?=[^\W\d_])")
 _WIDTHLESS = re.compile("(?<=[^\\W_])[\u200b-\u200d\u2060\ufeff\u00ad]+(?=[^\\W_])")
+_UPSIDE = re.compile("[ɐɔǝɟɥɯɹʇʌʍʎ]")
 
-def _together(m: re.Match[str]) -> str:
-    "Letters that stand apart, together; where two kinds of gaps are, the wider ones end words."
-    gaps = re.findall(r"[\W_]+", m[0])
-    wide = max(map(len, gaps)) > min(map(len, gaps)) and max(map(len, gaps))
-    ends = (lambda g: len(g) == wide) if wide else (lambda g: g.isspace()) if any(not g.isspace() for g in gaps) else lambda g: False
-    return re.sub(r"[\W_]+", lambda g: " " if ends(g[0]) else "", m[0])
+def _together(gap: re.Pattern[str]) -> Callable[[re.Match[str]], str]:
+    "Puts letters together that stand apart; where two kinds of gaps are, the wider ones end words."
+    def join(m: re.Match[str]) -> str:
+        sizes = {len(g) for g in gap.findall(m[0])}
+        mixed = len({g.isspace() for g in gap.findall(m[0])}) > 1
+        ends = lambda g: len(g) == max(sizes) if len(sizes) > 1 else mixed and g.isspace()
+        return gap.sub(lambda g: " " if ends(g[0]) else "", m[0])
+    return join
 
+_CLOSE, _CLOSER = _together(re.compile(r"[\W_]+")), _together(re.compile(r"\s+"))
+
+@lru_cache
 def _shifted(k: int) -> dict[int, int]:
     "A table that moves each letter on by `k`."
     abc = "abcdefghijklmnopqrstuvwxyz"
     return str.maketrans(abc, abc[k:] + abc[:k])
 
-_ROT13, _ATBASH = _shifted(13), str.maketrans("abcdefghijklmnopqrstuvwxyz", "zyxwvutsrqponmlkjihgfedcba")
+_OTHER = {"atbash": str.maketrans("abcdefghijklmnopqrstuvwxyz", "zyxwvutsrqponmlkjihgfedcba"),
+          **{f"shift by {k}": _shifted(k) for k in range(1, 26) if k != 13}}
 
-def _few_vowels(text: str) -> bool:
-    "Is there a line with fewer vowels than people write?"
-    return any(len(line) > 15 and sum(map(line.count, "aeiou")) < .2 * (len(line) - line.count(" "))
-               for line in re.split(r"[\n:;\"]", text[:4096]))
+# %% ../../nbs/live/32_views.ipynb #cce60595
+@lru_cache(65_536)
+def _hints(word: str, known: Callable[[str], object]) -> tuple[int, int, int]:
+    "What speaks for reading a text backwards, in rot13, or with letters for digits: a long word counts twice."
+    if len(word) < 3 or len(word) > 24 or word.isdigit(): return 0, 0, 0
+    backwards, much = bool(known(word[::-1])), 1 + (len(word) > 5)
+    if word.isalpha(): return backwards * much, bool(word.isascii() and known(word.translate(_shifted(13)))) * much, 0
+    return backwards * much, 0, any(known(word.translate(table)) for table in _LEET.values())
 
-def disguises(text: str,      # as it was written, or decoded
-              plain: str,     # the same in plain letters
-             ) -> Iterator[tuple[str, Step]]:     # how, the new text in lower case, and the way back to `text` or `plain`
+def _few_vowels(those: list[str]) -> bool:
+    "Are there words, with fewer vowels than people write in them?"
+    letters = "".join(filter(str.isalpha, those[:600]))
+    if len(letters) < 16 or sum(map(letters.count, "aeiou")) >= .29 * len(letters): return False
+    some = [w for w in those[:600] if 2 < len(w) < 21 and w.isalpha()]
+    letters = "".join(some)
+    return len(some) > 3 and sum(map(letters.count, "aeiou")) < .29 * len(letters)
+
+_NONE = (0, 0, 0)
+
+def disguises(text: str,                            # as it was written, or decoded
+              plain: str,                           # the same in plain letters
+              known: Callable[[str], object],       # is this a word that matters?
+             ) -> Iterator[tuple[str, Step]]:       # how, the new text in lower case, and the way back to `text` or `plain`
     "Readings of a text with what was done to its letters undone."
+    those = words(plain)
     if not text.isascii():
         yield "look-alikes", translated(text, SEEN)
-        if re.search("[ɐɔǝɟɥɯɹʇʌʍʎ]", text): yield "upside down", (plain.translate(TURNED)[::-1], _mirrored(len(plain)))
+        if _UPSIDE.search(text): yield "upside down", (plain.translate(TURNED)[::-1], _mirrored(len(plain)))
         if (step := replaced(text, _WIDTHLESS, lambda m: " ")): yield "gaps", (fold(step[0]), step[1])
-    if _SPACED.search(plain) and (step := replaced(plain, _SPACED, _together)): yield "spacing", step
-    if (step := replaced(plain, _BETWEEN, lambda m: "")): yield "between letters", step
-    if _MIXED.search(plain):
-        for leet in _LEETS: yield "digits", (plain.translate(leet), same)
-    if _TEETH.search(text) and (step := replaced(text, re.compile(r"(?<=[a-z0-9])(?=[A-Z])"), lambda m: " ")):
-        yield "capitals", (fold(step[0]), step[1])
-    yield "backwards", (plain[::-1], _mirrored(len(plain)))
-    yield "rot13", (plain.translate(_ROT13), same)
-    if _few_vowels(plain):
-        yield "atbash", (plain[:4096].translate(_ATBASH), same)
-        for k in range(1, 26):
-            if k != 13: yield f"shift by {k}", (plain[:4096].translate(_shifted(k)), same)
+    if plain.count(" ") + plain.count("\n") > 3 and (step := replaced(plain, _APART, _CLOSER)): yield "spacing", step
+    if list(map(len, those)).count(1) > 3 and (step := replaced(plain, _SPACED, _CLOSE)): yield "spacing", step
+    if any(known(c.translate(_GAPS)) for c in _COMPOUND.findall(plain)) and (step := replaced(plain, _BETWEEN, lambda m: "")):
+        yield "between letters", step
+    backwards = rot13 = digits = 0
+    for word in those:
+        if (hints := _hints(word, known)) != _NONE: backwards += hints[0]; rot13 += hints[1]; digits += hints[2]
+    if digits or any(c in plain for c in "@$!|€£") and _SYMBOLS.search(plain):
+        for table in _LEET.values(): yield "digits", (plain.translate(table), same)
+    if backwards > 1: yield "backwards", (plain[::-1], _mirrored(len(plain)))
+    if rot13 > 1: yield "rot13", (plain.translate(_shifted(13)), same)
+    if sum(map(plain.count, "aeiou")) < .25 * len(plain) and text.isascii() and _few_vowels(those):
+        for name, table in _OTHER.items():
+            if sum(bool(known(w.translate(table))) for w in those[:600]) > 1: yield name, (plain.translate(table), same)
 
 def _mirrored(size: int) -> Back:
     "The way back from a text written backwards."
@@ -86,7 +115,7 @@ def views(text: str,                                        # a text that somebo
     plain = fold(text)
     back = same if text.isascii() else translated(text, PLAIN)[1]
     found, left = [View(plain, (), back)], 4 * len(plain) + LIMIT
-    seen = set(WORD.findall(plain))
+    seen = set(words(plain))
     ways: list[tuple[str, tuple[str, ...], Back]] = [(text, (), same)]
     if not text.isascii():
         for how, what, a, b in hidden(text):
@@ -96,27 +125,29 @@ def views(text: str,                                        # a text that somebo
         text, how, back = ways.pop(0)
         plain = fold(text)
         left -= len(plain)
-        for name, step in disguises(text, plain):
+        for name, step in disguises(text, plain, known):
             to_text = same if step[1] is same or text.isascii() or name in _FROM_TEXT else translated(text, PLAIN)[1]
-            new = set(WORD.findall(step[0])) - seen
+            new = set(words(step[0])) - seen
             if new and any(map(known, new)) and len(found) < MOST:
                 seen |= new
                 found.append(View(step[0], (*how, name), _chain(_chain(step[1], to_text), back)))
         if len(how) >= depth: continue
         for name, step in decoded(text):
-            new = set(WORD.findall(fold(step[0]))) - seen
+            new = set(words(fold(step[0]))) - seen
             if not new: continue
             seen |= new
             way = (step[0], (*how, name), _chain(step[1], back))
             found.append(View(fold(step[0]), way[1], way[2] if step[0].isascii() else _chain(translated(step[0], PLAIN)[1], way[2])))
             ways.append(way)
             left -= len(step[0])
-        if not how and _LONG_RUN.search(text):      # an encoded run, written backwards
-            ways.append((text[::-1], ("backwards",), _chain(_mirrored(len(text)), back)))
+        if not how and any(len(w) > 15 for w in words(text)):      # an encoded run, written backwards
+            for name, step in decoded(text[::-1]):
+                if set(words(fold(step[0]))) - seen - {w[::-1] for w in seen}:
+                    ways.append((step[0], ("backwards", name), _chain(_chain(step[1], _mirrored(len(text))), back)))
+                    found.append(View(fold(step[0]), *ways[-1][1:]))
     return found
 
-_FROM_TEXT = ("look-alikes", "gaps", "capitals")
-_LONG_RUN = re.compile(r"[A-Za-z0-9+/=]{20}")
+_FROM_TEXT = ("look-alikes", "gaps")
 
 def _chain(inner: Back, outer: Back) -> Back:
     "The way back over two steps."

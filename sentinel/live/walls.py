@@ -43,7 +43,9 @@ firewall_cmd: Reader = table("firewall-cmd", """
  ; --complete-reload|--reset-to-defaults : restarts hard
  ; --add-rich-rule=*accept* & ~*0.0.0.0/0* : exposes hard ; --add-source=0.0.0.0/0 : exposes hard
 """, "--zone --add-port --remove-port --add-service --remove-service")
-pf: Reader = table("pfctl", ": writes one ; -s : reads ; -d : unguards all hard ; -F : unguards all hard ; -n : reads", "-s -f -F -t -T -a -k -i", help="")
+pf: Reader = table("pfctl",
+                   ": writes one ; -s : reads ; -d : unguards all hard ; -F : unguards all hard ; -n : reads",
+                   "-s -f -F -t -T -a -k -i", help="")
 netsh: Reader = table("netsh", """
 ** show|dump : reads
 advfirewall set : writes ; ~off : unguards all hard

@@ -10,7 +10,8 @@ from .commands import Reader
 from .verbs import table
 
 # %% ../../nbs/live/15_webservers.ipynb #2f410e4d
-def _simple(name: str, text: str, valued: str = "", help: str = "-h") -> Reader: return table(name, text, valued, help=help)
+def _simple(name: str, text: str, valued: str = "", help: str = "-h") -> Reader:
+    return table(name, text, valued, help=help)
 
 PROGRAMS: dict[str, Reader] = {
     "nginx": _simple("nginx", ": writes ; -t|-T|-v|-V|-q : reads ; -s=stop|-s=quit : stops hard ; -s=reload|"

@@ -32,7 +32,7 @@ class _Text:
         self.last = {opened: text.rfind(closed) for opened, closed in _LONG.items()}
 
     def long(self) -> tuple[str, int]:
-        "A comment `<# #>` or a text `@' '@` that begins here, and where it ends."
+        "A comment `<# #>` or text `@' '@` that begins here, and its end."
         opened = self.text[self.at:self.at + 2]
         if opened not in _LONG or self.last[opened] <= self.at: return "", self.at
         return opened, self.text.index(_LONG[opened], self.at + 2) + len(_LONG[opened])
@@ -67,13 +67,13 @@ def _commands(t: _Text, closing: str, depth: int, before: Command | None, operat
     def finish(pipe: bool) -> None:
         nonlocal words, redirects, piped, start
         made = None
-        if words and len(words) > 2 and words[1].text in ("=", "+=") and words[0].text[:1] == "$":
+        if len(words) > 2 and words[1].text in ("=", "+=") and words[0].text[:1] == "$":
             value = words[2:]
             if len(value) == 1 and value[0].known:
                 t.values[words[0].text[1:].lower().removeprefix("env:")] = value[0].text
             else: t.values.pop(words[0].text[1:].lower(), None)
-            words = value if not (len(value) == 1) else []
-        if words and words[0].text.lower() == "set" and len(words) > 1 and "=" in words[1].text and closing == "":
+            words = value if len(value) != 1 else []
+        if len(words) > 1 and words[0].text.lower() == "set" and "=" in words[1].text and closing == "":
             name, _, value = words[1].text.partition("=")
             t.values[name.lower()] = value
         if words or redirects:
@@ -145,24 +145,25 @@ def win_commands(text: str,               # one line or a whole script
     return t.out
 
 # %% ../../nbs/live/09_win_commands.ipynb #c0f86908
-ALIASES: dict[str, str] = dict(pair.split("=") for pair in """rm=remove-item del=remove-item erase=remove-item rd=remove-item ri=remove-item
-rmdir=remove-item iex=invoke-expression icm=invoke-command iwr=invoke-webrequest irm=invoke-restmethod
-curl=invoke-webrequest wget=invoke-webrequest gc=get-content cat=get-content type=get-content ls=get-childitem dir=get-childitem gci=get-childitem
-sc=set-content ac=add-content clc=clear-content kill=stop-process spps=stop-process spsv=stop-service
-sasv=start-service gsv=get-service gps=get-process ps=get-process mv=move-item move=move-item mi=move-item cp=copy-item copy=copy-item cpi=copy-item
-ren=rename-item rni=rename-item ni=new-item md=new-item mkdir=new-item si=set-item sp=set-itemproperty
-rp=remove-itemproperty cli=clear-item saps=start-process start=start-process %=foreach-object foreach=foreach-object ?=where-object where=where-object
-select=select-object sort=sort-object measure=measure-object echo=write-output write=write-output
-cd=set-location sl=set-location chdir=set-location pwd=get-location gl=get-location h=get-history cls=clear-host clear=clear-host sleep=start-sleep
+ALIASES: dict[str, str] = dict(pair.split("=") for pair in """rm=remove-item del=remove-item erase=remove-item
+rd=remove-item ri=remove-item rmdir=remove-item iex=invoke-expression icm=invoke-command iwr=invoke-webrequest
+irm=invoke-restmethod curl=invoke-webrequest wget=invoke-webrequest gc=get-content cat=get-content type=get-content
+ls=get-childitem dir=get-childitem gci=get-childitem sc=set-content ac=add-content clc=clear-content kill=stop-process
+spps=stop-process spsv=stop-service sasv=start-service gsv=get-service gps=get-process ps=get-process mv=move-item
+move=move-item mi=move-item cp=copy-item copy=copy-item cpi=copy-item ren=rename-item rni=rename-item ni=new-item
+md=new-item mkdir=new-item si=set-item sp=set-itemproperty rp=remove-itemproperty cli=clear-item saps=start-process
+start=start-process %=foreach-object foreach=foreach-object ?=where-object where=where-object select=select-object
+sort=sort-object measure=measure-object echo=write-output write=write-output cd=set-location sl=set-location
+chdir=set-location pwd=get-location gl=get-location h=get-history cls=clear-host clear=clear-host sleep=start-sleep
 tee=tee-object ft=format-table fl=format-list gm=get-member ipmo=import-module sal=set-alias gwmi=get-wmiobject
-swmi=set-wmiinstance rwmi=remove-wmiobject iwmi=invoke-wmimethod rvpa=resolve-path rjb=remove-job gal=get-alias man=get-help help=get-help
-diff=compare-object compare=compare-object group=group-object rv=remove-variable nal=new-alias epcsv=export-csv""".split())
+swmi=set-wmiinstance rwmi=remove-wmiobject iwmi=invoke-wmimethod rvpa=resolve-path rjb=remove-job gal=get-alias
+man=get-help help=get-help diff=compare-object compare=compare-object group=group-object rv=remove-variable
+nal=new-alias epcsv=export-csv""".split())
 
 def parameters(c: Command) -> tuple[dict[str, Word | None], list[Word]]:
     "Parameters with their values, in lower case, and the words in between."
-    named, rest, words, switches = {}, [], list(c.args), ("-recurse", "-force", "-whatif", "-confirm", "-passthru",
-                                                          "-verbose", "-quiet", "-asjob", "-turnoff", "-append",
-                                                          "-noclobber", "-all")
+    named, rest, words = {}, [], list(c.args)
+    switches = "-recurse -force -whatif -confirm -passthru -verbose -quiet -asjob -turnoff -append -noclobber -all".split()
     while words:
         w = words.pop(0)
         if not re.match(r"-[A-Za-z]", w.text): rest.append(w); continue
@@ -189,5 +190,5 @@ _MARKS = re.compile(r"""(?i)(^|[|;&({]\s*)((?-i:[A-Z][a-z]+-[A-Z]\w+)
 |^\s*@echo\s""".replace("\n", ""))
 
 def looks_windows(text: str) -> bool:
-    "Is a text PowerShell or cmd rather than a shell of Unix?"
+    "Is a text PowerShell or cmd, not a Unix shell's?"
     return bool(_MARKS.search(text[:2000]))

@@ -16,29 +16,35 @@ from .win_programs import windows_path, windows_removed
 # %% ../../nbs/live/09_win_verbs.ipynb #0d7de0a4
 _CMDLETS: list[tuple[re.Pattern[str], Effect]] = []
 for _row in re.sub(r"\n +", "", """
-clear-(host|variable|dnsclientcache|bitsfile)|remove-(variable|module|job|pssession|alias|typedata|psdrive|event|psbreakpoint
-    |scheduledjob|pssnapin|cimsession|bitstransfer|formatdata|eventsubscriber|unmanaged)|stop-(job|transcript|trace|dtcdiagnosticresourcemanager) => reads
+clear-(host|variable|dnsclientcache|bitsfile)|remove-(variable|module|job|pssession|alias|typedata|psdrive|event
+    |psbreakpoint|scheduledjob|pssnapin|cimsession|bitstransfer|formatdata|eventsubscriber|unmanaged)|stop-(job
+    |transcript|trace|dtcdiagnosticresourcemanager) => reads
 (get-content|import-clixml|select-string) => reads
-(get|test|measure|select|where|sort|group|format-(table|list|wide|custom|hex)|out-(host|string|null|gridview|default|printer)|convertto|convertfrom|convert
-    |write|show|find|search|compare|resolve|read|trace|watch|wait|join|split|import-(module|csv|clixml|localizeddata|powershelldatafile)|receive|enter|exit
-    |assert|confirm|debug|ping|foreach|push-location|pop-location|set-location|set-variable|set-alias|set-strictmode|set-psdebug|set-psbreakpoint
-    |set-culture|new-object|new-variable|new-alias|new-timespan|new-guid|new-pssession|new-cimsession|new-event|new-module|start-sleep|start-transcript
-    |start-job|update-help|update-typedata|update-formatdata|tee-object|invoke-(pester|history|scriptanalyzer)|use|step|switch|connect
-    |disconnect-(pssession|azaccount|mggraph)|add-(type|member|history|pssnapin)|export-(modulemember|pssession)|get|disable-psbreakpoint
-    |enable-psbreakpoint|register-(argumentcompleter|objectevent|engineevent)|where-object|unregister-event|require)(-.*|$) => reads
-(clear-disk|format-volume|initialize-disk|remove-partition|reset-physicaldisk|remove-virtualdisk|remove-storagepool|remove-physicaldisk|remove-volume
-    |set-partition|set-disk|resize-partition|clear-storage.*) => destroys all no
+(get|test|measure|select|where|sort|group|format-(table|list|wide|custom|hex)|out-(host|string|null|gridview|default
+    |printer)|convertto|convertfrom|convert|write|show|find|search|compare|resolve|read|trace|watch|wait|join|split
+    |import-(module|csv|clixml|localizeddata|powershelldatafile)|receive|enter|exit|assert|confirm|debug|ping|foreach
+    |push-location|pop-location|set-location|set-variable|set-alias|set-strictmode|set-psdebug|set-psbreakpoint
+    |set-culture|new-object|new-variable|new-alias|new-timespan|new-guid|new-pssession|new-cimsession|new-event
+    |new-module|start-sleep|start-transcript|start-job|update-help|update-typedata|update-formatdata|tee-object
+    |invoke-(pester|history|scriptanalyzer)|use|step|switch|connect|disconnect-(pssession|azaccount|mggraph)|add-(type
+    |member|history|pssnapin)|export-(modulemember|pssession)|get|disable-psbreakpoint|enable-psbreakpoint
+    |register-(argumentcompleter|objectevent|engineevent)|where-object|unregister-event|require)(-.*|$) => reads
+(clear-disk|format-volume|initialize-disk|remove-partition|reset-physicaldisk|remove-virtualdisk|remove-storagepool
+    |remove-physicaldisk|remove-volume|set-partition|set-disk|resize-partition|clear-storage.*) => destroys all no
 (clear-eventlog|remove-eventlog|clear-winevent|limit-eventlog|remove-winevent.*|clear-history) => deletes all no
 remove-(az|aws|ec2|s3|rds|gce|gcs|lambda|eks|ecs|cfn)(resourcegroup|bucket|stack|dbinstance|.*) => destroys all no
-remove-(vm|clustergroup|cluster|clusternode|vmhost|vmswitch|datastore|vapp|vmharddiskdrive|vmsnapshot|vmcheckpoint|harddisk|snapshot|virtualmachine
-    |resourcepool|dfs.*) => destroys all no
+remove-(vm|clustergroup|cluster|clusternode|vmhost|vmswitch|datastore|vapp|vmharddiskdrive|vmsnapshot|vmcheckpoint
+    |harddisk|snapshot|virtualmachine|resourcepool|dfs.*) => destroys all no
 remove-(ad.*|msol.*|mg.*|azuread.*|entra.*|gpo.*|gp.*|organizationalunit|dnsserver.*|dhcp.*|ca.*) => deletes many no
-remove-(mailbox.*|distributiongroup|publicfolder|transportrule|exchange.*|retention.*|compliance.*|unifiedgroup|team.*|sposite|pnp.*|spo.*) => deletes all no
+remove-(mailbox.*|distributiongroup|publicfolder|transportrule|exchange.*|retention.*|compliance.*|unifiedgroup|team.*
+    |sposite|pnp.*|spo.*) => deletes all no
 remove-(localuser|localgroup|localgroupmember|.*permission|.*roleassignment|smbshareaccess) => revokes hard
 remove-(netfirewallrule|mppreference|mpthreat|ipsec.*|applocker.*) => unguards hard
-remove-(wbbackup.*|wb.*|dpm.*|recoverypoint|.*backup.*|veeam.*|vbr.*|computerrestorepoint|sql.*|dba.*|db.*|database.*) => deletes all no
-remove-(windowsfeature|windowscapability|windowspackage|service|website|webapppool|web.*|iis.*|smbshare|printer|cluster.*|scheduledtask|itemproperty
-    |netipaddress|netroute|netadapter.*|appx.*|windowsdriver|computer|odbc.*|vmnetworkadapter|job.*) => deletes many hard
+remove-(wbbackup.*|wb.*|dpm.*|recoverypoint|.*backup.*|veeam.*|vbr.*|computerrestorepoint|sql.*|dba.*|db.*
+    |database.*) => deletes all no
+remove-(windowsfeature|windowscapability|windowspackage|service|website|webapppool|web.*|iis.*|smbshare|printer
+    |cluster.*|scheduledtask|itemproperty|netipaddress|netroute|netadapter.*|appx.*|windowsdriver|computer|odbc.*
+    |vmnetworkadapter|job.*) => deletes many hard
 remove-kubernetes.*|remove-.* => deletes many hard
 clear-(content|item|itemproperty) => deletes one hard
 clear-recyclebin => deletes many hard
@@ -48,8 +54,8 @@ stop-process => stops one hard
 (stop|suspend)-.* => stops many hard
 restart-(computer|vm|azvm|clusternode|vmhost) => restarts all hard
 restart-.* => restarts one yes
-disable-(computerrestore|mp.*|bitlocker.*|windowsdefender|.*firewall.*|.*audit.*|.*bitlocker.*|wb.*|windowserrorreporting|uac
-    |tlsciphersuite.*) => unguards all hard
+disable-(computerrestore|mp.*|bitlocker.*|windowsdefender|.*firewall.*|.*audit.*|.*bitlocker.*|wb.*
+    |windowserrorreporting|uac|tlsciphersuite.*) => unguards all hard
 suspend-bitlocker => unguards hard
 disable-(adaccount|localuser|mailbox|azureaduser|.*account|.*user) => revokes hard
 disable-.* => stops many hard
@@ -58,12 +64,13 @@ unlock-bitlocker => writes
 set-executionpolicy => unguards all hard
 (set-mppreference|add-mppreference) => unguards all hard
 set-netfirewall(profile|rule|setting) => unguards all hard
-(set-acl|add-(ad|local|azuread|mg)?.*groupmember|add-.*permission|add-.*rolemember|add-.*rolegroupmember|new-.*roleassignment|add-.*owner|grant-.*
-    |set-.*permission|new-smbshare|grant-smbshareaccess|enable-psremoting|enable-wsmancredssp|add-.*groupuser|new-localuser|new-aduser|set-smbshare
-    |add-adprincipal.*) => grants many hard
-(set-adaccountpassword|set-localuser|set-aduser|set-adcomputer|set-ad.*|set-gp.*|move-ad.*|rename-computer|rename-ad.*|set-mailbox|set-service
-    |set-dnsserver.*|set-netip.*|set-itemproperty|new-itemproperty|set-vm.*|set-scheduledtask|move-vm|move-cluster.*|restore-.*|reset-.*|set-.*policy
-    |update-.*policy|import-gpo|set-sql.*|set-dba.*|set-az.*|update-az.*|switch-.*|dismount-.*) => writes many hard
+(set-acl|add-(ad|local|azuread|mg)?.*groupmember|add-.*permission|add-.*rolemember|add-.*rolegroupmember
+    |new-.*roleassignment|add-.*owner|grant-.*|set-.*permission|new-smbshare|grant-smbshareaccess|enable-psremoting
+    |enable-wsmancredssp|add-.*groupuser|new-localuser|new-aduser|set-smbshare|add-adprincipal.*) => grants many hard
+(set-adaccountpassword|set-localuser|set-aduser|set-adcomputer|set-ad.*|set-gp.*|move-ad.*|rename-computer|rename-ad.*
+    |set-mailbox|set-service|set-dnsserver.*|set-netip.*|set-itemproperty|new-itemproperty|set-vm.*|set-scheduledtask
+    |move-vm|move-cluster.*|restore-.*|reset-.*|set-.*policy|update-.*policy|import-gpo|set-sql.*|set-dba.*|set-az.*
+    |update-az.*|switch-.*|dismount-.*) => writes many hard
 (revoke|block|deny|lock|ban)-.* => revokes many hard
 (export-pfxcertificate|unlock-adaccount) => exposes hard
 invoke-(mimikatz|.*sploit|kerberoast|bloodhound|wmimethod|cimmethod|psinject|dcsync|shellcode) => unread
@@ -73,9 +80,10 @@ send-mailmessage => sends hard
 send-.* => writes
 (new-scheduledtask.*|new-service|register-scheduledtask|register-.*) => writes hard
 start-(service|vm|website|webapppool|scheduledtask|cluster.*|adsyncsynccycle|azvm|.*) => writes
-(new|add|copy|rename|move|install|enable|update|save|export|mount|publish|initialize|sync|expand|compress|unblock|resume|edit|submit|optimize|repair|set
-    |import|out|checkpoint|backup|protect|unprotect|close|open|push|pop|redo|complete|merge|approve|request|invoke-(gpupdate|dscresource|item|build|psake)
-    |build|tee|start|skip|hide|ensure|limit)-.* => writes
+(new|add|copy|rename|move|install|enable|update|save|export|mount|publish|initialize|sync|expand|compress|unblock|resume
+    |edit|submit|optimize|repair|set|import|out|checkpoint|backup|protect|unprotect|close|open|push|pop|redo|complete
+    |merge|approve|request|invoke-(gpupdate|dscresource|item|build|psake)|build|tee|start|skip|hide|ensure
+    |limit)-.* => writes
 """).strip().splitlines():
     _pattern, _, _right = _row.rpartition(" => ")
     _kind, *_rest = _right.split()
@@ -100,10 +108,11 @@ def _removed_items(c: Command, files: list[Word], whole: bool) -> list[Effect]:
     if drive: return [] if drive[1] else [Effect("deletes", files[0].text, "many", "hard")]
     return windows_removed(files, whole)
 
-_WRITERS = frozenset("""set-content out-file add-content new-item copy-item tee-object export-csv rename-item move-item clear-content
-set-item""".split())
+_WRITERS = frozenset("""set-content out-file add-content new-item copy-item tee-object export-csv rename-item move-item
+clear-content set-item""".split())
 _ALLOWED: dict[str, tuple[str, bool]] = {      # cmdlets that matter only if their words match, or do not
-    "set-executionpolicy": (r"\b(process|remotesigned|restricted|allsigned)\b", True), "add-mppreference": (r"-excl", False),
+    "set-executionpolicy": (r"\b(process|remotesigned|restricted|allsigned)\b", True),
+    "add-mppreference": (r"-excl", False),
     "set-mppreference": (r"-(disable|exclu|\w*action|mapsreporting|submit|puaprotection|enablecontrolled)", False),
     "set-netfirewallprofile": (r"false|allow|notconfigured", False), "set-netfirewallrule": (r"false|allow", False),
     "set-service": (r"disabled|stopped", False)}

@@ -40,7 +40,7 @@ def make_app(sessions: int = SESSIONS,          # episodes at once
         "Numbers for Prometheus: sockets, frames, refusals, seconds, memory."
         return Response(generate_latest(meter.registry), media_type=CONTENT_TYPE_LATEST)
 
-    amiss = Amiss(lambda path, data: amiss_body(path, data, mcp), amiss_frame, lambda data: amiss_call(data, mcp))
+    amiss = Amiss(lambda path, data: amiss_body(path, data, mcp), frame=amiss_frame, call=lambda data: amiss_call(data, mcp))
     made.add_middleware(Gate, limits=limits, meter=meter, amiss=amiss)
     return made
 

@@ -81,6 +81,7 @@ class Limits(NamedTuple):
 class Amiss(NamedTuple):
     "What the application minds in plain data: functions that say it in one line, and nothing if all is well."
     body: Callable[[str, Any], str] = lambda path, data: ""     # of a request
+    empty: Callable[[str], str] = lambda path: ""               # of a request without a body
     frame: Callable[[Any], str] = lambda data: ""               # on /ws
     call: Callable[[Any], str] = lambda data: ""                # on /mcp
 
@@ -130,7 +131,7 @@ class Gate:
                     if not message.get("more_body"): break
                 else: return
         except TimeoutError: return await self._answer(send, "http", 408, "the body did not come")
-        try: said = self.amiss.body(scope["path"], plain_json(body)) if body else ""
+        try: said = self.amiss.body(scope["path"], plain_json(body)) if body else self.amiss.empty(scope["path"])
         except ValueError as e: return await self._answer(send, "http", 400, str(e))
         if said: return await self._answer(send, "http", 422, said)
         parts = iter([{"type": "http.request", "body": body, "more_body": False}])
