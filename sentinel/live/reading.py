@@ -33,7 +33,7 @@ from .code import looks_like_python
 from .javascript import looks_like_javascript
 from .output import output
 from .snippets import looks_like_snippet, snippet
-from .words import looks_like_prose
+from .written import looks_like_prose
 
 # %% ../../nbs/live/40_reading.ipynb #412c81ae
 MODULES = (win_programs, harmless, daily, wrappers, found, given, interpreters, exposed, files, sed, disks, transfers, win,
