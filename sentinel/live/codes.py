@@ -6,7 +6,7 @@
 __all__ = ['LIMIT', 'CODES', 'readable', 'as_text', 'Hints', 'Code', 'decoded', 'hidden']
 
 # %% ../../nbs/live/31_codes.ipynb #07e6e0da
-import base64, binascii, html, quopri, re, zlib
+import base64, binascii, html, re, zlib
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 from .letters import Step, replaced, words
@@ -114,9 +114,7 @@ CODES: dict[str, Code] = {
     "entities": Code(lambda t, w: "&" in t, re.compile(r"&(?:#x?[0-9a-fA-F]{1,6}|[A-Za-z]{2,24});?"), lambda m: html.unescape(m[0])),
     "escapes": Code(lambda t, w: "\\" in t, re.compile(r"(?:\\x[0-9a-fA-F]{2})+|(?:\\u\{?[0-9a-fA-F]{4,6}\}?)+|(?:\\U000[0-9a-fA-F]{5})+"
                     r"|(?:\\[0-3][0-7]{2})+|\\[ntr\"'/]"), _escape),
-    "quoted-printable": Code(lambda t, w: "=" in t and bool(_QUOTED.search(t)), re.compile(r"(?:=[0-9A-F]{2}){2,}|"
-                             r"(?:(?:=[0-9A-F]{2}|[A-Za-z,.]){1,40}=[0-9A-F]{2}){2,}[A-Za-z]{0,40}"),
-                             lambda m: as_text(quopri.decodestring(m[0]))),
+    "quoted-printable": Code(lambda t, w: "=" in t and len(_QUOTED.findall(t)) > 1, re.compile(r"(?:=[0-9A-F]{2})+"), _percent),
     "morse": Code(lambda t, w: t.count(" .") + t.count(" -") + t.count(" ·") + t.count(" –") > 5,
                   re.compile(r"(?<![^\s])[.·−–_-]{1,6}(?:[\s/]{1,7}[.·−–_-]{1,6}){7,}(?![^\s])"), _from_morse),
     "ascii85": Code(lambda t, w: "<~" in t, re.compile(r"<~[!-uz\s]{4,4000}~>"), _from85),

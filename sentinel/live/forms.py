@@ -8,6 +8,7 @@ __all__ = ['FORMS', 'Form', 'shaped']
 # %% ../../nbs/live/35_forms.ipynb #c78dfeaf
 import re
 from collections.abc import Iterator
+from itertools import islice
 from typing import NamedTuple
 from .families import Family, Found
 from .letters import fold
@@ -47,7 +48,7 @@ FORMS: tuple[Form, ...] = (
     _form("instruction heading", "role_tags", "##", r"^#{2,4}[ \t]*(?:instructions?|response|system|human|assistant|input)[ \t]*:([\s\S]{0,300})", *_ASKS),
     _form("role line", "role_tags", ": ： ] * #", _LEAD + rf"(?:{_ROLE})\b[^\n:：]{{0,24}}[:：\])>*|#=-]+([\s\S]{{0,300}})", *_ASKS),
     _form("role in data", "role_tags", "role", r"\brole\W{1,6}(?:system|assistant|developer|tool)\b([\s\S]{0,300})", *_ASKS),
-    _form("border", "role_tags", "--- === *** ### <<< [end [begin [start", r"[-=*#<\[]{1,}[ \t]*(?:begin|end|start)(?:[ _]of)?(?:[ _]the)?[ _](?:system|user|prompt|"
+    _form("border", "role_tags", "--- === *** ### <<< [end [begin [start", r"[-=*#<\[][ \t]{0,4}(?:begin|end|start)(?:[ _]of)?(?:[ _]the)?[ _](?:system|user|prompt|"
           r"input|context|instructions?|conversation|untrusted|trusted|data|request|proposal|review|action|document)\b([\s\S]{0,300})", *_ASKS),
     _form("verdict as data", "forged_verdict", "decision verdict ruling judg",
           r"(?:\b|_)(?:decision|verdict|ruling|judge?ment)\b[`*)>\]\s]{0,6}(?:[:=>-]{1,2}|\bis\b)\s{0,3}[\"'`*<(]{0,3}"
@@ -73,7 +74,7 @@ FORMS: tuple[Form, ...] = (
           r"(?:reviewer|approver|evaluator|guard|moderator|gatekeeper|assistant)s?\b([\s\S]{0,200})", *_ASKS, "review dont", "dont act"),
     _form("out of its frame", "role_tags", "</", r"</(?:context|user_input|input|data|document|user|action|request|proposal|prompt|instructions?|untrusted|user_message|proposed_action)>"
           r"([\s\S]{0,300})", *_ASKS, "approve"),
-    _form("comment", "carriers", "<!--", r"<!--([\s\S]{0,2000}?)-->", *_STRICT),
+    _form("comment", "carriers", "<!--", r"<!--((?:(?!<!--)[\s\S]){0,2000}?)-->", *_STRICT),
     _form("unseen style", "carriers", "display font-size visibility opacity color hidden",
           r"(?:display\s*:\s*none|font-size\s*:\s*[01](?:px|pt|em)?\b|visibility\s*:\s*hidden|opacity\s*:\s*0\b|color\s*:\s*(?:#fff|white|transparent)|\bhidden)"
           r"[^<>]{0,100}>([^<]{0,1000})", *_ASKS),
@@ -123,7 +124,7 @@ def shaped(text: str) -> Iterator[Found]:     # of a text in plain letters
     if not there: return
     for form in FORMS:
         if there.isdisjoint(form.signs): continue
-        for m in form.shape.finditer(text):
+        for m in islice(form.shape.finditer(text), 50):
             if form.need and not _asked(m[1] if m.re.groups and m[1] else m[0], form.need): continue
             yield Found(form.name, form.family, m.start(), m.end())
             break

@@ -58,7 +58,7 @@ def _together(fields: Mapping[str, str], read: Read, known: set[str]) -> Iterato
     "What is found only when fields are read one after the other."
     for how in dict.fromkeys(v.how for those in read.values() for v, _ in those):      # all in the same way, or plain
         chosen = [(name, *next((x for x in those if x[0].how == how), those[0])) for name, those in read.items()]
-        for some in (chosen, *(combinations(chosen, 2) if 2 < len(chosen) < 9 else ())):
+        for some in (*(combinations(chosen, 2) if 2 < len(chosen) < 9 else ()), chosen):
             union: dict[str, int] = {}
             for _, _, classes in some:
                 for lang, bits in classes.items(): union[lang] = union.get(lang, 0) | bits

@@ -26,7 +26,7 @@ _SPACED = re.compile(r"(?<![^\W_])[^\W_](?:[\W_]{1,4}[^\W_](?![^\W_])){3,}")
 _GAP = r"[-.*_|~+·•'`^/,]{1,2}"
 _BETWEEN = re.compile(rf"(?<=[^\W\d_]){_GAP}(?=[^\W\d_])")
 _GAPS = str.maketrans("", "", "-.*_|~+·•'`^/,")
-_COMPOUND = re.compile(rf"[^\W\d_]+(?:{_GAP}[^\W\d_]+)+")
+_COMPOUND = re.compile(rf"(?<![^\W\d_])[^\W\d_]{{1,30}}+(?:{_GAP}[^\W\d_]{{1,30}}+)+")
 _LEET = {i: str.maketrans("01345678@$!|+€£(9", f"o{i}easgtbas{i}{j}telcg") for i, j in ("il", "li")}
 _SYMBOLS = re.compile(r"(?<=[^\W\d_])[@$!|€£][^\W_]|[^\W_][@$!|€£](?=[^\W\d_])")
 _WIDTHLESS = re.compile("(?<=[^\\W_])[\u200b-\u200d\u2060\ufeff\u00ad]+(?=[^\\W_])")
@@ -77,21 +77,22 @@ def disguises(text: str,                            # as it was written, or deco
              ) -> Iterator[tuple[str, Step]]:       # how, the new text in lower case, and the way back to `text` or `plain`
     "Readings of a text with what was done to its letters undone."
     those = words(plain)
+    chance = len(those) // 500      # so many are in any long text
     if not text.isascii():
         yield "look-alikes", translated(text, SEEN)
         if _UPSIDE.search(text): yield "upside down", (plain.translate(TURNED)[::-1], _mirrored(len(plain)))
         if (step := replaced(text, _WIDTHLESS, lambda m: " ")): yield "gaps", (fold(step[0]), step[1])
     if plain.count(" ") + plain.count("\n") > 3 and (step := replaced(plain, _APART, _CLOSER)): yield "spacing", step
     if list(map(len, those)).count(1) > 3 and (step := replaced(plain, _SPACED, _CLOSE)): yield "spacing", step
-    if any(known(c.translate(_GAPS)) for c in _COMPOUND.findall(plain)) and (step := replaced(plain, _BETWEEN, lambda m: "")):
+    if sum(bool(known(c.translate(_GAPS))) for c in _COMPOUND.findall(plain)) > chance and (step := replaced(plain, _BETWEEN, lambda m: "")):
         yield "between letters", step
     backwards = rot13 = digits = 0
     for word in those:
         if (hints := _hints(word, known)) != _NONE: backwards += hints[0]; rot13 += hints[1]; digits += hints[2]
-    if digits or any(c in plain for c in "@$!|€£") and _SYMBOLS.search(plain):
+    if digits > chance or len(plain) < 8192 and any(c in plain for c in "@$!|€£") and _SYMBOLS.search(plain):
         for table in _LEET.values(): yield "digits", (plain.translate(table), same)
-    if backwards > 1: yield "backwards", (plain[::-1], _mirrored(len(plain)))
-    if rot13 > 1: yield "rot13", (plain.translate(_shifted(13)), same)
+    if backwards > 1 + chance: yield "backwards", (plain[::-1], _mirrored(len(plain)))
+    if rot13 > 1 + chance: yield "rot13", (plain.translate(_shifted(13)), same)
     if sum(map(plain.count, "aeiou")) < .25 * len(plain) and text.isascii() and _few_vowels(those):
         for name, table in _OTHER.items():
             if sum(bool(known(w.translate(table))) for w in those[:600]) > 1: yield name, (plain.translate(table), same)
@@ -114,7 +115,7 @@ def views(text: str,                                        # a text that somebo
     "All ways to read a text that show something."
     plain = fold(text)
     back = same if text.isascii() else translated(text, PLAIN)[1]
-    found, left = [View(plain, (), back)], 4 * len(plain) + LIMIT
+    found, left = [View(plain, (), back)], len(plain) + 2 * LIMIT
     seen = set(words(plain))
     ways: list[tuple[str, tuple[str, ...], Back]] = [(text, (), same)]
     if not text.isascii():
@@ -126,23 +127,25 @@ def views(text: str,                                        # a text that somebo
         plain = fold(text)
         left -= len(plain)
         for name, step in disguises(text, plain, known):
-            to_text = same if step[1] is same or text.isascii() or name in _FROM_TEXT else translated(text, PLAIN)[1]
+            to_text = same if text.isascii() or name in _FROM_TEXT else translated(text, PLAIN)[1]
             new = set(words(step[0])) - seen
-            if new and any(map(known, new)) and len(found) < MOST:
+            if new and any(map(known, new)) and len(found) < MOST and left > 0:
                 seen |= new
+                left -= len(step[0])
                 found.append(View(step[0], (*how, name), _chain(_chain(step[1], to_text), back)))
         if len(how) >= depth: continue
         for name, step in decoded(text):
-            new = set(words(fold(step[0]))) - seen
-            if not new: continue
+            plain = fold(step[0])
+            new = set(words(plain)) - seen
+            if not new or left <= 0 or len(plain) > 4096 and not any(map(known, new)) and max(map(len, new)) < 24: continue     # long, and nothing in it
             seen |= new
             way = (step[0], (*how, name), _chain(step[1], back))
-            found.append(View(fold(step[0]), way[1], way[2] if step[0].isascii() else _chain(translated(step[0], PLAIN)[1], way[2])))
+            found.append(View(plain, way[1], way[2] if step[0].isascii() else _chain(translated(step[0], PLAIN)[1], way[2])))
             ways.append(way)
-            left -= len(step[0])
+            left -= len(plain)
         if not how and any(len(w) > 15 for w in words(text)):      # an encoded run, written backwards
             for name, step in decoded(text[::-1]):
-                if set(words(fold(step[0]))) - seen - {w[::-1] for w in seen}:
+                if any(known(w) or len(w) > 24 for w in set(words(fold(step[0]))) - seen):
                     ways.append((step[0], ("backwards", name), _chain(_chain(step[1], _mirrored(len(text))), back)))
                     found.append(View(fold(step[0]), *ways[-1][1:]))
     return found
