@@ -143,11 +143,12 @@ def views(text: str,                                        # a text that somebo
             found.append(View(plain, way[1], way[2] if step[0].isascii() else _chain(translated(step[0], PLAIN)[1], way[2])))
             ways.append(way)
             left -= len(plain)
-        if not how and any(len(w) > 15 for w in words(text)):      # an encoded run, written backwards
+        if not how and left > 0 and any(len(w) > 15 for w in words(text)):      # an encoded run, written backwards
             for name, step in decoded(text[::-1]):
-                if any(known(w) or len(w) > 24 for w in set(words(fold(step[0]))) - seen):
+                if left > 0 and any(known(w) or len(w) > 24 for w in set(words(fold(step[0]))) - seen):
                     ways.append((step[0], ("backwards", name), _chain(_chain(step[1], _mirrored(len(text))), back)))
                     found.append(View(fold(step[0]), *ways[-1][1:]))
+                    left -= len(step[0])
     return found
 
 _FROM_TEXT = ("look-alikes", "gaps")

@@ -19,7 +19,7 @@ CLASSES: dict[str, str] = {     # what words of a class do
     "drop": "set aside", "scrap": "do away with", "rule": "what a model was told", "soft": "rules that others have, too", "your": "of the one addressed",
     "prior": "given before", "all": "everything", "you": "the one addressed", "must": "obliges",
     "approve": "let it pass", "safe": "a harmless verdict", "reject": "a verdict that stops", "review": "looking closely",
-    "without": "leaves out", "dont": "tells not to", "needless": "unneeded", "say": "give an answer", "show": "make known", "void": "no longer holds",
+    "without": "leaves out", "dont": "tells not to", "needless": "unneeded", "say": "give an answer", "show": "make known", "reveal": "make known what is hidden", "void": "no longer holds",
     "new": "from now on", "this": "the action at hand, or what follows", "act": "the action at hand", "only": "nothing else",
     "firm": "in every case", "hurry": "at once", "urgent": "no time", "told": "what was said", "if": "a condition",
     "fate": "what happens to those who disobey", "who": "somebody with a rank", "me": "speaking as somebody",
@@ -28,7 +28,9 @@ CLASSES: dict[str, str] = {     # what words of a class do
     "key": "names a verdict", "self": "somebody else is spoken of", "test": "only a game", "tool": "a program that looks",
     "result": "what it said", "answer": "what is to be given", "yes": "the verdict itself", "ai": "a model that reviews",
     "judge": "whoever reviews", "sys": "of the system", "may": "is free to", "text": "what was written", "exact": "word for word",
-    "limit": "where a verdict changes", "wide": "every action", "notneeded": "is not needed", "safety": "what a reviewer goes by", "sysprompt": "the first message", "alone": "asks by itself"}
+    "limit": "where a verdict changes", "wide": "every action", "notneeded": "is not needed", "safety": "what a reviewer goes by", "sysprompt": "the first message", "alone": "asks by itself", "trick": "a game, or a secret",
+    "trust": "asks to be believed", "plea": "moves to pity", "over": "has ended", "rank": "somebody above", "frame": "a part of what is read",
+    "role": "what one is there for", "reason": "gives a reason", "always": "leaves no choice", "threat": "what will happen"}
 BIT = {name: 1 << k for k, name in enumerate(CLASSES)}
 
 def mask(names: str) -> int:
