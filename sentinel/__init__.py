@@ -5,7 +5,8 @@ __version__ = "0.1.0"
 
 __all__ = [
     "__version__", "Action", "apply", "begin", "classify", "Condition", "connect", "Decision", "diagnose", "drift", "Effects",
-    "Episode", "evaluate", "FAMILIES", "generate_scenario", "Grade", "grade", "http_overseer", "Item", "Knobs", "Label", "lesson",
+    "Episode", "evaluate", "FAMILIES", "generate_scenario", "Grade", "grade", "grade_overseer_decision", "http_overseer",
+    "Item", "Knobs", "Label", "lesson",
     "minimal_pair", "nano_overseer", "NoVerdict", "Observation", "one_by_one", "Overseer", "overseer_named",
     "parse_action", "parse_reply", "Preview", "PROFILES", "propose", "read_receipt", "render", "resolved",
     "Responder", "Row", "Runs", "Scenario", "scenarios_of", "SentinelAction", "SentinelEnv",
@@ -22,6 +23,7 @@ if TYPE_CHECKING:  # for type checkers and completion; at run time `__getattr__`
     from sentinel.oversight.episode import Episode as Episode
     from sentinel.oversight.evaluation import Runs as Runs, evaluate as evaluate
     from sentinel.oversight.grader import Grade as Grade, grade as grade
+    from sentinel.oversight.grader import grade_overseer_decision as grade_overseer_decision
     from sentinel.oversight.http import http_overseer as http_overseer
     from sentinel.oversight.nano import nano_overseer as nano_overseer
     from sentinel.oversight.named import overseer_named as overseer_named
@@ -59,7 +61,7 @@ _HOMES = {
     "oversight.decisions": ("Item", "trajectory"),
     "oversight.episode": ("Episode",),
     "oversight.evaluation": ("Runs", "evaluate"),
-    "oversight.grader": ("Grade", "grade"),
+    "oversight.grader": ("Grade", "grade", "grade_overseer_decision"),
     "oversight.http": ("http_overseer",),
     "oversight.nano": ("nano_overseer",),
     "oversight.named": ("overseer_named",),

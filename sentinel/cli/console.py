@@ -42,7 +42,9 @@ WideOption = Annotated[bool, typer.Option("--wide", help="All columns, with inte
 EXTRAS = {"openai": "openai", "ray": "ray", "torch": "hf", "transformers": "hf", "peft": "hf", "onnxruntime": "nano",
           "tokenizers": "nano", "trl": "train", "datasets": "train", "accelerate": "train", "onnx": "train",
           "onnxscript": "train", "jinja2": "train", "bitsandbytes": "train", "openenv": "serve",
-          "fastapi": "serve", "uvicorn": "serve", "prometheus_client": "serve"}     # all else comes with `eval`
+          "fastapi": "serve", "uvicorn": "serve", "prometheus_client": "serve", "sqlalchemy": "live", "alembic": "live",
+          "limits": "live", "yaml": "live", "sqlglot": "live", "tree_sitter": "live", "tree_sitter_bash": "live",
+          "tree_sitter_javascript": "live", "confusable_homoglyphs": "live", "detect_secrets": "live", "psycopg": "postgres"}     # all else comes with `eval`
 
 def complain(text: str) -> None:
     "One red line on the error stream."

@@ -39,7 +39,8 @@ def read_tokens(path: str | Path) -> dict[str, Client]:
     out = {}
     for name, entry in data.items() if isinstance(data, dict) else ():
         scopes = entry.get("scopes") if isinstance(entry, dict) else None
-        if not isinstance(scopes, list) or set(map(str, scopes)) - set(ACCESS) or not re.fullmatch("[0-9a-f]{64}", str(entry.get("sha256"))):
+        right = isinstance(scopes, list) and not set(map(str, scopes)) - set(ACCESS)
+        if not right or not re.fullmatch("[0-9a-f]{64}", str(entry.get("sha256"))):
             raise ValueError(f"tokens {path.name}: {name[:40]!r} needs sha256 and scopes out of {', '.join(ACCESS)}")
         out[entry["sha256"]] = Client(name, frozenset(scopes))
     if not out: raise ValueError(f"tokens {path.name}: there is no token in it; `sentinel token NAME` makes one")
@@ -50,7 +51,7 @@ def new_token(path: str | Path,                    # the file, made if it is not
               scopes: Sequence[Scope],             # what it may
              ) -> str:                             # the token; it is not kept anywhere
     "Make a token and keep its hash. Raises ValueError in one line."
-    if not re.fullmatch(r"[\w.-]{1,60}", name): raise ValueError("a name has 1 to 60 letters, digits, dots, dashes and underscores")
+    if not re.fullmatch(r"[\w.-]{1,60}", name): raise ValueError("a name has 1 to 60 letters, digits, dots, dashes, underscores")
     if not scopes or set(scopes) - set(ACCESS): raise ValueError(f"scopes are {', '.join(ACCESS)}")
     path = Path(path)
     if path.exists(): read_tokens(path)      # complain before anything is changed

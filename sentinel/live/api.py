@@ -44,17 +44,19 @@ class HealthOut(TypedDict):
 # %% ../../nbs/live/119_api.ipynb #06f22b19
 BATCH = 100      # requests in one batch
 
-def _json(schema: dict[str, Any], example: Any = None, examples: dict[str, Any] | None = None) -> dict[str, Any]:
-    more = {"examples": {k: {"value": v} for k, v in examples.items()}} if examples else {"example": example} if example else {}
+def _json(schema: dict[str, Any], examples: dict[str, Any] | None = None) -> dict[str, Any]:
+    more = {"examples": {k: {"value": v} for k, v in examples.items()}} if examples else {}
     return {"application/json": {"schema": schema, **more}}
 
 def _said(what: str, schema: dict[str, Any]) -> dict[str, Any]: return {"description": what, "content": _json(schema)}
 
 ERROR = schema_of(ErrorOut)
-READING: dict[int | str, Any] = {401: _said("no token that is known here", ERROR), 403: _said("the token lacks the scope", ERROR),
+READING: dict[int | str, Any] = {
+    401: _said("no token that is known here", ERROR), 403: _said("the token lacks the scope", ERROR),
     429: _said("over the rate of the client; Retry-After says how long", ERROR)}
-POSTING = READING | {400: _said("no plain JSON", ERROR), 408: _said("the body did not come", ERROR), 413: _said("too large; was not read", ERROR),
-    415: _said("compressed, or no JSON", ERROR), 422: _said("JSON, and not a request", ERROR),
+POSTING = READING | {
+    400: _said("no plain JSON", ERROR), 408: _said("the body did not come", ERROR), 413: _said("too large; was not read", ERROR),
+    415: _said("compressed", ERROR), 422: _said("JSON, and not a request", ERROR),
     503: _said("the log cannot be written: no verdict", schema_of(UnloggedOut))}
 GONE = {503: _said("the log cannot be read", ERROR)}
 

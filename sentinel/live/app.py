@@ -21,7 +21,7 @@ from .outcome import OutcomeData, OutcomeOut, amiss_outcome
 from .stats import StatsData
 from .request import EXAMPLES, VerdictOut, amiss, ask_schema
 from ..oversight.data import schema_of
-from ..server.gate import Amiss, Gate, Limits, Message, Receive, Send
+from ..server.gate import STRANGER, Amiss, Gate, Limits, Message, Receive, Send
 
 # %% ../../nbs/live/120_app.ipynb #387c1d3f
 def amiss_batch(data: Any) -> str:
@@ -36,7 +36,7 @@ CHECKS: dict[str, Callable[[Any], str]] = {
 # %% ../../nbs/live/120_app.ipynb #32c34159
 class Door:
     "Stands before the routes: who asks, may it, and how often."
-    def __init__(self, app: Any, tokens: dict[str, Client], limit: Limit, on_limit: Callable[[], None] = lambda: None) -> None:
+    def __init__(self, app: Any, tokens: dict[str, Client], limit: Limit, on_limit: Callable[[], None]) -> None:
         self.app, self.tokens, self.limit, self.on_limit = app, tokens, limit, on_limit
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
@@ -44,7 +44,7 @@ class Door:
         said = dict(scope["headers"]).get(b"authorization", b"").decode("latin-1")
         address = (scope.get("client") or ("unknown", 0))[0]
         client = known(self.tokens, said) if self.tokens else Client(address, frozenset({"admin"}))
-        if client is None: return await _say(send, 401, "this service wants a token: Authorization: Bearer ...", ("www-authenticate", "Bearer"))
+        if client is None: return await _say(send, 401, STRANGER, ("www-authenticate", "Bearer"))
         need = NEEDS.get(scope["path"], "admin")
         if not client.may(need): return await _say(send, 403, f"the token of {client.name} lacks the scope {need}")
         if wait := self.limit.wait(client.name):
@@ -69,7 +69,8 @@ log = logging.getLogger("sentinel.live")
 class Plain(Response):
     "Plain data as JSON, without a detour."
     media_type = "application/json"
-    def render(self, content: Any) -> bytes: return json.dumps(content, ensure_ascii=False, allow_nan=False).encode("utf-8", "replace")
+    def render(self, content: Any) -> bytes:
+        return json.dumps(content, ensure_ascii=False, allow_nan=False).encode("utf-8", "replace")
 
 def _of(answer: Answered) -> Response: return Plain(answer.body, answer.status)
 
@@ -84,13 +85,15 @@ def make_live(guard: Guard,                              # decides
               origins: tuple[str, ...] = (),             # web pages that may ask (CORS); usually none
              ) -> FastAPI:                               # to be run by any ASGI server
     "The live service as an application."
-    app = FastAPI(title="SENTINEL live", version=sentinel.__version__, default_response_class=Plain, redoc_url=None, docs_url=None,
-                  description="Ask before you act: a proposed action gets approve, flag, block or escalate.")
+    app = FastAPI(title="SENTINEL live", version=sentinel.__version__, default_response_class=Plain,
+                  redoc_url=None, docs_url=None, description="Ask before you act: a proposed action gets approve, flag, block or escalate.")
     who = lambda request: request.scope.get("state", {}).get("client", Client("", frozenset())).name
-    ok = lambda what, schema: {200: {"description": what, "content": {"application/json": {"schema": schema}}}}
+    ends = lambda status, what, schema=ERROR: {
+        status: {"description": what, "content": {"application/json": {"schema": schema}}}}
+    ok = lambda what, schema: ends(200, what, schema)
 
-    @app.post("/live/oversee", tags=["live"], responses=ok("the verdict", schema_of(VerdictOut)) | POSTING
-              | {409: {"description": "this request_id was used for another request", "content": {"application/json": {"schema": ERROR}}}},
+    @app.post("/live/oversee", tags=["live"],
+              responses=ok("the verdict", schema_of(VerdictOut)) | POSTING | ends(409, "the request_id of another request"),
               openapi_extra=posts(ask_schema(), EXAMPLES))
     async def oversee(request: Request) -> Response:
         "Ask about one action."
@@ -103,9 +106,8 @@ def make_live(guard: Guard,                              # decides
         return _of(await guard.batch((await _data(request))["requests"], who(request)))
 
     @app.post("/live/outcome", tags=["live"], openapi_extra=posts(schema_of(OutcomeData), OUTCOME_EXAMPLES),
-              responses=ok("what the verdict earned", schema_of(OutcomeOut)) | POSTING | {
-                  404: {"description": "there is no such verdict", "content": {"application/json": {"schema": ERROR}}},
-                  409: {"description": "reported already; send correction: true", "content": {"application/json": {"schema": ERROR}}}})
+              responses=ok("what the verdict earned", schema_of(OutcomeOut)) | POSTING
+              | ends(404, "there is no such verdict") | ends(409, "reported already; send correction: true"))
     async def outcome(request: Request) -> Response:
         "Report what came of an action."
         return _of(await guard.outcome(await _data(request), who(request)))
@@ -115,8 +117,8 @@ def make_live(guard: Guard,                              # decides
         "Totals, from the database."
         return _of(await guard.stats())
 
-    @app.get("/live/health", tags=["live"], responses=ok("how it is", schema_of(HealthOut)) | {
-        503: {"description": "the log cannot be written", "content": {"application/json": {"schema": schema_of(HealthOut)}}}})
+    @app.get("/live/health", tags=["live"], responses=ok("how it is", schema_of(HealthOut))
+             | ends(503, "the log cannot be written", schema_of(HealthOut)))
     async def health() -> Response:
         "Can it decide and keep? Asks the database."
         return _of(await guard.health())
@@ -129,7 +131,7 @@ def make_live(guard: Guard,                              # decides
 
     @app.get("/live/metrics", include_in_schema=False)
     @app.get("/metrics", tags=["live"], response_class=Response,
-             responses=READING | {200: {"description": "numbers for Prometheus", "content": {"text/plain": {"schema": {"type": "string"}}}}})
+             responses=READING | {200: {"description": "numbers", "content": {"text/plain": {"schema": {"type": "string"}}}}})
     async def metrics() -> Response:
         "Numbers for Prometheus."
         return Response(guard.meter.told(), media_type=CONTENT_TYPE_LATEST)
@@ -137,7 +139,8 @@ def make_live(guard: Guard,                              # decides
     minds = Amiss(body=lambda path, data: CHECKS[path](data) if path in CHECKS else "",
                   empty=lambda path: "the body is empty" if path in CHECKS else "")
     app.add_middleware(Gate, limits=limits, meter=guard.meter, amiss=minds)
-    app.add_middleware(Door, tokens=tokens or {}, limit=limit or Limit(""), on_limit=guard.meter.limited.inc)      # outside of the gate
+    # outside of the gate: the body of a stranger is not read
+    app.add_middleware(Door, tokens=tokens or {}, limit=limit or Limit(""), on_limit=guard.meter.limited.inc)
     if origins: app.add_middleware(CORSMiddleware, allow_origins=list(origins), allow_methods=["GET", "POST"],
                                    allow_headers=["authorization", "content-type"])
     return app

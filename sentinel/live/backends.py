@@ -53,11 +53,12 @@ def chat_backend(chat: Chat) -> Backend:
 # %% ../../nbs/live/113_backends.ipynb #54f5d269
 def observed(ask: Ask) -> Observation:
     "The observation that came with a request. Raises ValueError in one line."
-    if ask.observation is None: raise ValueError("backend nano needs an observation: the situation as data, see Observation.to_dict")
+    if ask.observation is None: raise ValueError("backend nano needs an observation, as Observation.to_dict gives it")
     o, action = Observation.from_dict(dict(ask.observation)), parse_action(ask.action)
     if action.error: raise ValueError(f"backend nano judges actions of the action grammar: {action.error}"[:200])
     if action.key != o.proposed.action.key:
-        raise ValueError(f"the action is {action.key[:60]!r}, but the observation proposes {o.proposed.action.key[:60]!r}")
+        proposed = o.proposed.action.key[:60]
+        raise ValueError(f"the action is {action.key[:60]!r}, but the observation proposes {proposed!r}")
     return o
 
 def nano_backend(folder: str | None = None) -> Backend:
@@ -103,7 +104,8 @@ def backend_named(spec: str,              # nano, openai:MODEL[@URL], hf:PATH
                  ) -> Backend:
     "The backend that a text stands for. Raises ValueError in one line."
     kind, _, rest = spec.partition(":")
-    if kind not in KINDS_OF_BACKEND: raise ValueError(f"unknown backend {kind[:40]!r}: choose nano, openai:MODEL[@URL] or hf:PATH")
+    if kind not in KINDS_OF_BACKEND:
+        raise ValueError(f"unknown backend {kind[:40]!r}: choose nano, openai:MODEL[@URL] or hf:PATH")
     return KINDS_OF_BACKEND[kind](rest, timeout)
 
 # %% ../../nbs/live/113_backends.ipynb #b480e1bc
@@ -131,4 +133,5 @@ class Backends:
             waiting.cancel()
             return NoVerdict("timeout", f"{self.timeout:g} s")
         except Exception as e: return NoVerdict("HTTP status", f"the backend failed: {type(e).__name__}")
-        return said if isinstance(said, (Verdict, NoVerdict)) else NoVerdict("unknown decision", "the backend gave no verdict")
+        if isinstance(said, (Verdict, NoVerdict)): return said
+        return NoVerdict("unknown decision", "the backend gave no verdict")

@@ -20,7 +20,7 @@ class LiveMeter(Meter):
         self.verdicts = Counter("sentinel_verdicts_total", "Verdicts, by decision, backend and status.",
                                 ["decision", "backend", "status"], **of)
         self.shielded = Counter("sentinel_shield_total", "Requests in which the shield saw something.", **of)
-        self.unlogged = Counter("sentinel_unlogged_total", "Requests answered 503 because no row could be written.", **of)
+        self.unlogged = Counter("sentinel_unlogged_total", "Requests for which no row could be written.", **of)
         self.limited = Counter("sentinel_limited_total", "Requests over the rate of their client.", **of)
         self.deciding = Histogram("sentinel_verdict_seconds", "From a request to its durable row.", **of,
                                   buckets=(.0005, .001, .002, .005, .01, .02, .05, .1, .2, .5, 1, 5))

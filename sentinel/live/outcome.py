@@ -12,8 +12,7 @@ from typing import Annotated, Any, Literal, NamedTuple, NotRequired, TypedDict
 from .effects import KINDS, Effect, Environment, Scope, Undo
 from .request import CONTROL
 from ..oversight.data import complaint, schema_of
-from ..oversight.grader import Case, Grade
-from ..oversight.grader import grade as grade_overseer_decision
+from ..oversight.grader import Case, Grade, grade_overseer_decision
 from ..oversight.verdicts import Verdict
 from ..world.consequence import Label
 

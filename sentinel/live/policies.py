@@ -23,8 +23,8 @@ SHIPPED = ("default", "cautious", "permissive")
 def policy_text(source: str,      # the name of one that ships, or a path
                ) -> str:
     "The text of a policy. Raises ValueError, in one line, for a file that cannot be read."
-    if source in SHIPPED: return (files("sentinel") / "assets" / "policies" / f"{source}.yaml").read_text(encoding="utf-8")
-    path = Path(source)
+    path: Any = files("sentinel") / "assets" / "policies" / f"{source}.yaml" if source in SHIPPED else Path(source)
+    if source in SHIPPED: return path.read_text(encoding="utf-8")
     try:
         if path.stat().st_size > 2**20: raise ValueError(f"policy {path.name}: larger than a megabyte")
         return path.read_text(encoding="utf-8")
@@ -68,7 +68,8 @@ class Policies:
         return self.policy
 
 # %% ../../nbs/live/111_policies.ipynb #07967e10
-VERBS: dict[str, str] = {"delete": "deletes", "deletion": "deletes", "deletions": "deletes", "drop": "deletes", "drops": "deletes",
+VERBS: dict[str, str] = {"delete": "deletes", "deletion": "deletes", "deletions": "deletes", "drop": "deletes",
+                         "drops": "deletes",
                          "restart": "restarts", "stop": "stops", "downtime": "stops", "scale": "scales", "scaling": "scales",
                          "write": "writes", "change": "writes", "changes": "writes", "expose": "exposes", "exposure": "exposes",
                          "send": "sends", "grant": "grants", "revoke": "revokes", "destroy": "destroys", "spend": "spends",
@@ -89,7 +90,7 @@ def constraint(text: str,        # one line
         kinds = [VERBS.get(w) for w in re.split(r",\s*|\s+or\s+|\s+and\s+|\s+", m["what"].lower()) if w]
         if not kinds or None in kinds: return None
         decide = RULING.get(m["decide"].lower(), "block")
-        both = {"destroys"} if "deletes" in kinds else set()      # who forbids to delete does not mean to allow to destroy
+        both = {"destroys"} if "deletes" in kinds else set()      # whoever forbids the one means the other, too
         places = frozenset({m["place"], *(["unknown"] if m["place"] == "production" else [])} if m["place"] else ())
         try: targets, tools = [tuple(p for p in (m[k],) if p and glob(p)) for k in ("target", "tool")]
         except ValueError: return None
@@ -118,7 +119,8 @@ def constraints(lines: tuple[str, ...]) -> Constraints:
             trace.append(f"constraint not applied, since a request cannot loosen the policy: {line[:120]!r}")
         else:
             rules.append(rule)
-            trace.append(f"constraint understood as {rule.decide} {', '.join(sorted(rule.effects)) or 'everything'}: {line[:120]!r}")
+            what = ", ".join(sorted(rule.effects)) or "everything"
+            trace.append(f"constraint understood as {rule.decide} {what}: {line[:120]!r}")
     return Constraints(Policy("the request's own rules", "", tuple(rules), "approve") if rules else None, tuple(trace))
 
 # %% ../../nbs/live/111_policies.ipynb #90608086
@@ -138,7 +140,7 @@ def read_cases(path: str | Path) -> Cases:
     if not data["cases"]: raise ValueError(f"{path.name}: there are no cases")
     for k, c in enumerate(data["cases"], 1):
         if not isinstance(c, dict) or not isinstance(c.get("ask"), dict) or set(c) - {"ask", "expect", "rule", "note"}:
-            raise ValueError(f"{path.name}, case {k}: a case has `ask` (a request), `expect`, and may have `rule` and `note`")
+            raise ValueError(f"{path.name}, case {k}: a case has `ask` (a request), `expect`, and maybe `rule` and `note`")
         wanted = c.get("expect") if isinstance(c.get("expect"), list) else [c.get("expect")]
         if not wanted or set(map(str, wanted)) - set(DECISIONS):
             raise ValueError(f"{path.name}, case {k}: expect is one of {', '.join(DECISIONS)}, or a list of them")

@@ -6,14 +6,14 @@
 __all__ = ['MODULES', 'READERS', 'TOOLS', 'KEYS', 'FENCE', 'Reading', 'language_of', 'written_by', 'read_action']
 
 # %% ../../nbs/live/096_reading.ipynb #4428b160
-import json, re
+import json, re, shlex
 from collections.abc import Mapping
 from typing import Any, NamedTuple
-from . import amazon, backups, buckets, clouds, clusters, containers, daily, disks, exposed, files, forges, found
-from . import frameworks, git, given, google, harmless, hosts, http, infrastructure, interpreters, keepers, mongo
-from . import queues, redis, releases, schemas, sed, sockets, stores, transfers, walls, webservers, win_programs
+from . import amazon, backups, buckets, clouds, clusters, containers, daily, disks, exposed, files, forges
+from . import found, frameworks, git, given, google, harmless, hosts, http, infrastructure, interpreters
+from . import keepers, mongo, queues, redis, releases, schemas, sed, sockets, stores, transfers, walls
+from . import webservers, win_programs, wrappers
 from . import windows as win
-from . import wrappers
 from .actions import actions
 from .code import python
 from .commands import Setting, Word
@@ -37,11 +37,12 @@ from .written import looks_like_prose
 
 # %% ../../nbs/live/096_reading.ipynb #412c81ae
 MODULES = (win_programs, harmless, daily, wrappers, found, given, interpreters, exposed, files, sed, disks, transfers, win,
-           clusters, containers, releases, amazon, google, clouds, buckets, infrastructure, git, forges, hosts, walls, webservers,
-           stores, redis, mongo, queues, keepers, backups, http, sockets, schemas, frameworks)
+           clusters, containers, releases, amazon, google, clouds, buckets, infrastructure, git, forges, hosts, walls,
+           webservers, stores, redis, mongo, queues, keepers, backups, http, sockets, schemas, frameworks)
 for module in MODULES: REGISTRY.update(module.PROGRAMS)
 
-READERS = {"shell": shell, "sql": sql, "python": python, "javascript": javascript, "words": words, "powershell": windows, "cmd": windows}
+READERS = {"shell": shell, "sql": sql, "python": python, "javascript": javascript, "words": words,
+           "powershell": windows, "snippet": snippet}
 
 # %% ../../nbs/live/096_reading.ipynb #eb1d6e17
 class Reading(NamedTuple):
@@ -52,13 +53,13 @@ class Reading(NamedTuple):
 
 TOOLS: dict[str, str] = {
     **dict.fromkeys("bash sh shell zsh terminal exec execute_command run_command command ssh".split(), "shell"),
-    **dict.fromkeys("sql psql mysql sqlite sqlite3 postgres database query execute_sql bigquery snowflake".split(), "sql"),
+    **dict.fromkeys("sql psql mysql sqlite sqlite3 postgres database query execute_sql bigquery".split(), "sql"),
     **dict.fromkeys("python python3 ipython jupyter code_interpreter".split(), "python"),
     **dict.fromkeys("node nodejs javascript js".split(), "javascript"),
     **dict.fromkeys("powershell pwsh cmd".split(), "powershell")}
 
 def language_of(text: str, tool: str = "") -> str:
-    "The language that a text is written in, a key of READERS, or `snippet`."
+    "The language that a text is written in, a key of READERS."
     said = TOOLS.get(tool.strip().lower(), "")
     if looks_like_sql(text): return "sql"
     if said == "python" and not looks_like_prose(text) or looks_like_python(text): return "python"
@@ -69,8 +70,9 @@ def language_of(text: str, tool: str = "") -> str:
     return "sql" if said == "sql" else "shell"
 
 # %% ../../nbs/live/096_reading.ipynb #0f5a5d4a
-KEYS = {"command": "shell", "cmd": "shell", "script": "shell", "bash": "shell", "sql": "sql", "query": "", "statement": "", "code": "", "python": "python",
-        "javascript": "javascript", "input": "", "args": "", "arguments": "", "action": "", "action_description": "", "text": ""}
+KEYS = {"command": "shell", "cmd": "shell", "script": "shell", "bash": "shell", "sql": "sql", "query": "",
+        "statement": "", "code": "", "python": "python", "javascript": "javascript", "input": "", "args": "",
+        "arguments": "", "action": "", "action_description": "", "text": ""}
 FENCE = re.compile(r"```[ \t]*([\w+-]*)[ \t]*\n(.*?)(?:```|\Z)", re.S)
 
 def _call(text: str, setting: Setting, depth: int) -> list[Effect] | None:
@@ -78,14 +80,14 @@ def _call(text: str, setting: Setting, depth: int) -> list[Effect] | None:
     if text[:1] not in "{[" or depth > 3: return None
     try: data = json.loads(text)
     except (ValueError, RecursionError): return None
-    tool = next((str(data[k]) for k in ("tool", "name", "tool_name") if isinstance(data.get(k), str)), "") if isinstance(data, dict) else ""
+    named = [data.get(k) for k in ("tool", "name", "tool_name")] if isinstance(data, dict) else []
+    tool = next((x for x in named if isinstance(x, str)), "")
     out: list[Effect] = []
     def visit(x: Any, key: str, level: int) -> None:
         if level > 6: out.append(Effect("unread", key, why="a tool call that is nested too deep"))
         elif isinstance(x, dict):
             for k, v in x.items(): visit(v, str(k).lower(), level + 1)
         elif isinstance(x, list) and x and all(isinstance(y, str) for y in x) and KEYS.get(key) in ("shell", ""):
-            import shlex
             out.extend(_effects(shlex.join(x), setting, "shell", depth + 1))
         elif isinstance(x, list):
             for y in x: visit(y, key, level + 1)
@@ -98,20 +100,19 @@ def _effects(text: str, setting: Setting, tool: str = "", depth: int = 0) -> lis
     if not text.strip(): return []
     start = len(text) - len(text.lstrip())
     bare = text.strip()
-    for special in (lambda: actions(bare, setting), lambda: edit(bare, setting), lambda: request_in(bare), lambda: _call(bare, setting, depth)):
-        if (said := special()) is not None: return _shifted(said, start)
-    if (fences := list(FENCE.finditer(text))) and depth < 3:
-        out, at = [], 0
-        for m in fences:
-            for a, b, name in ((at, m.start(), "words"), (m.start(2), m.end(2), TOOLS.get(m[1].lower(), m[1].lower()))):
-                if text[a:b].strip(): out += _shifted(words(text[a:b], setting) if name == "words" else _effects(text[a:b], setting, name, depth + 1), a)
-            at = m.end()
-        if text[at:].strip(): out += _shifted(words(text[at:], setting), at)
-        some = [e for e in out if e.kind != "unread" or e.tool[:5] != "words"]
-        return some or out
-    name = language_of(bare, tool)
-    read = snippet(bare, setting) if name == "snippet" else READERS[name](bare, setting)
-    return _shifted(read, start)
+    for narrow in (actions, edit, lambda text, setting: request_in(text), lambda *args: _call(*args, depth)):
+        if (said := narrow(bare, setting)) is not None: return _shifted(said, start)
+    if "```" in text and depth < 3: return _fenced(text, setting, depth)
+    return _shifted(READERS[language_of(bare, tool)](bare, setting), start)
+
+def _fenced(text: str, setting: Setting, depth: int) -> list[Effect]:
+    "The effects of a text with fenced code in it. What stands around may say nothing, where the code says it."
+    code, around, at = [], [], 0
+    for m in (*FENCE.finditer(text), None):
+        end = m.start() if m else len(text)
+        if text[at:end].strip(): around += _shifted(words(text[at:end], setting), at)
+        if m: code, at = code + _shifted(_effects(m[2], setting, m[1], depth + 1), m.start(2)), m.end()
+    return code + [e for e in around if e.kind != "unread" or not code]
 
 def _shifted(effects: list[Effect], by: int) -> list[Effect]:
     "Effects of a part that begins further on."
@@ -137,15 +138,17 @@ def read_action(text: str,                             # the action, as posted
     "The effects of an action. Never raises; what is not understood is `unread`."
     setting, name = Setting(dict(scripts), READERS), tool.strip()
     program = name.lower()
-    before = f"{name} " if program in REGISTRY and program not in TOOLS and not text.strip().lower().startswith((program + " ", "{")) \
-        and not looks_like_prose(text) and re.fullmatch(r"[\w.-]{1,40}", name) else ""
+    bare = program in REGISTRY and program not in TOOLS and re.fullmatch(r"[\w.-]{1,40}", name)
+    missing = bare and not text.strip().lower().startswith((program + " ", "{")) and not looks_like_prose(text)
+    before = f"{name} " if missing else ""
     language = "shell" if before else language_of(text.strip(), tool)
     try:
         effects = _effects(before + text, setting, "shell" if before else tool)
         if " " in name: effects += _effects(name, setting)      # a tool field that holds a command
     except RecursionError: effects = [Effect("unread", "the action", why="nested too deep")]
     back, end = len(before), len(text)
-    effects = [e._replace(span=(min(max(0, e.span[0] - back), end), min(max(0, e.span[1] - back), end))) for e in effects]
+    inside = lambda k: min(max(0, k - back), end)
+    effects = [e._replace(span=(inside(e.span[0]), inside(e.span[1]))) for e in effects]
     if not effects: effects = [Effect("unread", text.strip()[:80], why="nothing in it was understood", span=(0, end))]
     if (where := environment_of(target)) != "unknown":
         effects = [e._replace(environment=where) if e.environment == "unknown" else e for e in effects]

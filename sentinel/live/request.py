@@ -97,7 +97,8 @@ def amiss(data: Any,           # what was posted, as plain data
     lines = lines_of(data.get("policy_constraints"))
     if len(lines) > MOST_LINES or any(len(l) > LONGEST_LINE for l in lines):
         return f"policy_constraints has more than {MOST_LINES} lines, or one of more than {LONGEST_LINE} characters"
-    texts = {k: v for k, v in data.items() if isinstance(v, str)} | {f"policy_constraints[{k}]": l for k, l in enumerate(lines)}
+    texts = {k: v for k, v in data.items() if isinstance(v, str)}
+    texts |= {f"policy_constraints[{k}]": line for k, line in enumerate(lines)}
     for name, text in texts.items():
         if m := CONTROL.search(text): return f"{name} has a control character (U+{ord(m[0]):04X}) at {m.start()}"
     for name in ("action_description", "session", "request_id", "backend"):

@@ -4,9 +4,9 @@
 
 # %% auto #0
 __all__ = ['TABLE', 'WEIGHTS', 'RIGHT', 'BONUS', 'APPROVE_BONUS', 'ENOUGH', 'SMALL', 'AGAINST', 'INFAVOUR', 'NEGATION', 'WORD',
-           'LONG', 'SHORT', 'SUFFIXES', 'GRADING', 'FORMER', 'Case', 'one_of_words', 'words', 'stance', 'telling',
-           'own_words', 'citations', 'justification_score', 'invented', 'copied', 'ascii_share', 'Grade', 'grade',
-           'version']
+           'LONG', 'SHORT', 'SUFFIXES', 'grade_overseer_decision', 'GRADING', 'FORMER', 'Case', 'one_of_words', 'words',
+           'stance', 'telling', 'own_words', 'citations', 'justification_score', 'invented', 'copied', 'ascii_share',
+           'Grade', 'grade', 'version']
 
 # %% ../../nbs/oversight/02_grader.ipynb #f8d884b8
 import re
@@ -145,6 +145,9 @@ def grade(verdict: Answer,                        # what an Overseer said
     most = APPROVE_BONUS if verdict.decision == "approve" else BONUS
     shaped = TABLE[label][verdict.decision] * WEIGHTS[label] + most * score
     return Grade(round(shaped, 4), float(verdict.decision in RIGHT[label] and score >= ENOUGH), score)
+
+# %% ../../nbs/oversight/02_grader.ipynb #714c11e1
+grade_overseer_decision = grade
 
 # %% ../../nbs/oversight/02_grader.ipynb #7808469c
 GRADING = (words, stance, telling, own_words, citations, justification_score, invented, copied, ascii_share, grade)

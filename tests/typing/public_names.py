@@ -9,7 +9,7 @@ import sentinel
 from sentinel import (
     FAMILIES, PROFILES, TIERS, Action, Condition, Decision, Effects, Episode, Grade, Item, Knobs, Label, NoVerdict, Observation,
     Overseer, Preview, Responder, Row, Runs, Scenario, SentinelAction, SentinelEnv, SentinelObservation, SentinelState, Service, State, Turned, Verdict, World, apply, begin, classify, connect, diagnose,
-    drift, evaluate, generate_scenario, grade, http_overseer, lesson, minimal_pair, nano_overseer, one_by_one, overseer_named, parse_action,
+    drift, evaluate, generate_scenario, grade, grade_overseer_decision, http_overseer, lesson, minimal_pair, nano_overseer, one_by_one, overseer_named, parse_action,
     parse_reply, propose, read_receipt, render, resolved, scenarios_of, settle, tick, train, trajectory, walk,
 )
 from sentinel.oversight.reading import case_of
@@ -72,6 +72,7 @@ print(overseer_named("policy_aware")([seen]))
 read = parse_reply('{"decision": "block"}')
 graded: Grade = grade(read, "wrong", lambda: case_of(seen))
 assert_type(graded.shaped, float | None)
+assert grade_overseer_decision is grade
 
 e = Episode(scenario)
 turned: Turned = e.decide("approve")
