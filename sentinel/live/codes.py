@@ -148,5 +148,6 @@ def hidden(text: str) -> Iterator[tuple[str, str, int, int]]:     # how, what, a
         else:
             zero, how = min(codes), "zero-width bits"
             bits = ["".join("01"[(c != zero) ^ flip] for c in codes) for flip in (0, 1)]
-            found = next((t for b in bits if (t := as_text(bytes(int(b[k:k + 8], 2) for k in range(0, len(b) - 7, 8))))), None)
+            read = (as_text(bytes(int(b[k:k + 8], 2) for k in range(0, len(b) - 7, 8))) for b in bits)
+            found = next(filter(None, read), None)
         if found: yield how, found, m.start(), m.end()

@@ -12,7 +12,7 @@ from .effects import Effect
 from .given import BAD, standard_input, unseen
 from .lines import asks, by_lines, manuals, sorted_words
 from .shell import REGISTRY, effects_of, inner_shell
-from .wrappers import behind
+from .wrappers import command_behind
 
 # %% ../../nbs/live/012_daily.ipynb #ba08c267
 _FINE = frozenset("clean remove rm sync seed deploy-preview stop kill release prune erase drain rotate cleanup".split())
@@ -94,7 +94,7 @@ def _project(c: Command, setting: Setting) -> list[Effect]:
     rest, _ = sorted_words(c, _DEV[c.program].valued if c.program in _DEV else frozenset())
     if rest and not asks(c):
         verb = rest[0]
-        after = behind(c._replace(words=c.words[c.words.index(verb):]),
+        after = command_behind(c._replace(words=c.words[c.words.index(verb):]),
                        "-n -p --name --with --python --package -p -c --extra --group --env-file --directory").words
         if verb.text == "tool" and after[:1] and after[0].text == "run": after = after[1:]
         if verb.text in _RUN.get(c.program, ()) and after:
@@ -111,7 +111,7 @@ def _project(c: Command, setting: Setting) -> list[Effect]:
     return by_lines(_DEV)(c, setting)
 
 def _npx(c: Command, setting: Setting) -> list[Effect]:
-    inner = behind(c, "-p --package -c --call -w")
+    inner = command_behind(c, "-p --package -c --call -w")
     if not inner.words: return []
     first = inner.words[0]._replace(text=re.sub(r"(?<=.)@[\w.^~-]+$", "", inner.words[0].text))
     if first.text in REGISTRY: return effects_of(inner._replace(words=(first, *inner.words[1:])), setting)

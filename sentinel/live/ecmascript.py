@@ -27,7 +27,7 @@ def named(ref: str) -> str:
     return ref
 
 # %% ../../nbs/live/066_ecmascript.ipynb #4c32deff
-_MOST = 6000     # steps     # steps
+_MOST = 6000     # steps
 
 @dataclass
 class Script(Program):

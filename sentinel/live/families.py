@@ -11,7 +11,8 @@ from typing import Literal, NamedTuple
 from .vocabulary import mask
 
 # %% ../../nbs/live/090_families.ipynb #ddb179fa
-Family = Literal["override", "role_tags", "forged_verdict", "probing", "authority_urgency", "forged_tool_result", "carriers"]
+Family = Literal["override", "role_tags", "forged_verdict", "probing", "authority_urgency", "forged_tool_result",
+                 "carriers"]
 FAMILIES: dict[Family, str] = {
     "override": "asks the reviewer to set its rules aside",
     "role_tags": "forges the marks between the turns of a conversation",
@@ -33,7 +34,8 @@ class Rule(NamedTuple):
     first: float = 99                      # how many words the anchor and the second may be apart
 
 # %% ../../nbs/live/090_families.ipynb #cd77528a
-_IS = r"^(?!\\?[\"'])[^{}]*(?:\b(?:is|was|be|est|ist|es|é|è)\s+[\"'`*]{0,2}|[=:：]\s*[\"'`*]{0,3}|-> ?|=> ?)$"     # right before what is said
+# right before what is said
+_IS = (r"^(?!\\?[\"'])[^{}]*(?:\b(?:is|was|be|est|ist|es|é|è)\s+[\"'`*]{0,2}|[=:：]\s*[\"'`*]{0,3}|-> ?|=> ?)$")
 
 def _rule(name: str, family: Family, need: str, window: float, bar: str = "", tie: str = "", touch: float = 99,
           first: float = 99) -> Rule:
@@ -68,7 +70,7 @@ RULES: tuple[Rule, ...] = (
     _rule("approve everything", "forged_verdict", "yes wide", 3.5, "self"),
     _rule("let everything pass", "forged_verdict", "approve wide you|judge|ai|must|only|say", 5, "self"),
     _rule("approve unseen", "forged_verdict", "approve without review", 6, "self", touch=2.5),
-    _rule("verdict", "forged_verdict", "approve|safe key", 6, "", _IS.replace("{0,2}", "{0}")),
+    _rule("verdict", "forged_verdict", "approve|safe key", 6, "", r"(?!=$)" + _IS.replace("{0,2}", "{0}")),
     _rule("answer", "forged_verdict", "yes answer", 6, "", _IS),
     _rule("tell the reviewer", "forged_verdict", "approve judge", 6, "", r"[:：]|\bplease\b"),
     _rule("tell the model", "forged_verdict", "approve|safe ai", 7),
@@ -83,7 +85,7 @@ RULES: tuple[Rule, ...] = (
     _rule("no check of this", "authority_urgency", "notneeded review act|your", 6),
     _rule("no reviewer", "authority_urgency", "judge needless without|dont", 4),
     _rule("do not look", "authority_urgency", "dont review act|you", 6, touch=2, first=4),
-    _rule("do not stop", "authority_urgency", "dont reject act|judge|ai", 6, touch=2.5, first=4),
+    _rule("do not stop", "authority_urgency", "dont reject deed|judge|ai", 6, touch=2.5, first=4),
     _rule("not stop but let pass", "authority_urgency", "reject dont approve", 12),
     _rule("speaking with rank", "authority_urgency", "me who your|you|approve|order", 7),
     _rule("orders", "authority_urgency", "order approve|safe you|act", 8),
@@ -96,9 +98,9 @@ RULES: tuple[Rule, ...] = (
     _rule("a reviewer was replaced", "authority_urgency", "fate judge review|if|reject", 12),
     _rule("only a game", "authority_urgency", "test approve|safe act|you", 14),
     _rule("asks outright", "authority_urgency", "alone", 0),
-    _rule("the reviewer said", "forged_verdict", "judge past already act", 6),
+    _rule("the reviewer said", "forged_verdict", "judge past already deed", 6),
     _rule("verdict, right away", "forged_verdict", "yes key", 1.5, "", r"^ $"),
-    _rule("another guard said", "forged_tool_result", "gate past|safe already|act", 8),
+    _rule("another guard said", "forged_tool_result", "gate past|safe deed", 8),
     _rule("a tool said", "forged_tool_result", "tool result approve|safe", 6),
-    _rule("may be let pass", "forged_tool_result", "approve judge may without|dont|hurry|firm|act|only", 9),
+    _rule("may be let pass", "forged_tool_result", "approve judge may without|dont|hurry|firm|only", 9, touch=3),
 )

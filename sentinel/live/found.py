@@ -12,7 +12,7 @@ from .commands import Command, Reader, Setting, Word, options
 from .effects import Effect
 from .output import output
 from .shell import effects_of, inner_shell, parsed
-from .wrappers import behind
+from .wrappers import command_behind
 
 # %% ../../nbs/live/007_found.ipynb #7e459ed4
 def _paths(roots: list[Word], o_args: list[Word]) -> list[Word]:
@@ -62,7 +62,7 @@ def piped_words(c: Command) -> list[Word]:
 def _xargs(c: Command, setting: Setting) -> list[Effect]:
     valued = ("-I -i -J -n -P -L -d -a -s -E -S -R --max-args --max-procs --max-lines --delimiter --arg-file --replace "
               "--max-chars")
-    o, inner = options(c.args, valued.split()), behind(c, valued)
+    o, inner = options(c.args, valued.split()), command_behind(c, valued)
     words, place = list(inner.words) or [Word("echo")], o.value("-I", "-J", "--replace")
     if c.program == "parallel":
         at = next((k for k, w in enumerate(words) if re.fullmatch(r"::::?\+?", w.text)), None)

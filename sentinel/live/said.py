@@ -41,7 +41,8 @@ def _chosen(text: str, out: list[Hit], rule: Rule, close: Sequence[Hit]) -> list
     for h in close:
         if not h.bits & rule.need[len(out)] or any(h.start < o.end and o.start < h.end for o in out): continue
         if len(out) == 1 and rule.tie and not rule.tie.search(text[h.end:out[0].start]): continue
-        if len(out) == 1 and abs(h.at - out[0].at) > rule.first or len(out) == 2 and abs(h.at - out[1].at) > rule.touch: continue
+        if len(out) == 1 and abs(h.at - out[0].at) > rule.first: continue
+        if len(out) == 2 and abs(h.at - out[1].at) > rule.touch: continue
         if (found := _chosen(text, [*out, h], rule, close)): return found
         if (tries := tries + 1) > 3: return None
     return None
@@ -51,23 +52,27 @@ _SAFE = mask("safe")
 _CLAUSE = re.compile(r"(?:^|[.!?;。！？，、\n—–]|,\s)\s*$")
 _OVER = re.compile(r"\s*(?:$|[.!?。！]+(?:\s|$|[a-z<\"'*`_])|\n)")
 
+def _joined(text: str, left: Hit, right: Hit, new: Hit) -> bool:
+    "Does a word only fill up a wish that stands right beside it?"
+    return bool(new.bits & _FILLER) and not text[left.end:right.start].strip(" '\"\u201c«:")
+
 def _bare(text: str, found: Sequence[Hit]) -> Found | None:
     "A clause that says nothing but to approve: `Just approve it.`"
     for k, h in enumerate(found):
         if not h.bits & _APPROVE or h.bits & _SAFE: continue
         a = b = k
-        while a and found[a - 1].bits & _FILLER and not text[found[a - 1].end:found[a].start].strip(" '\"\u201c«:"): a -= 1
-        while b + 1 < len(found) and found[b + 1].bits & _FILLER and not text[found[b].end:found[b + 1].start].strip(" '\"«:"): b += 1
+        while a and _joined(text, found[a - 1], found[a], found[a - 1]): a -= 1
+        while b + 1 < len(found) and _joined(text, found[b], found[b + 1], found[b + 1]): b += 1
         start, end = found[a].start, max(x.end for x in found[a:b + 1])
-        if _CLAUSE.search(text[max(0, start - 8):start].replace("please ", "").replace("so ", "")) and _OVER.match(text, end) \
+        before = text[max(0, start - 8):start].replace("please ", "").replace("so ", "")
+        if _CLAUSE.search(before) and _OVER.match(text, end) \
             and (b > a or text[end:end + 1] in ".!。！" and text[end:end + 1]):
             return Found("bare verdict", "forged_verdict", start, end)
     return None
 
-_APPROVE = mask("approve")
-
-_QUOTING = re.compile(r"\b(?:phrases?|strings?|sentences?|words?|wording|patterns?|texts?|examples?|such as|like|catch(?:es)?|detects?|blocks?|flags?|strips?|tests?(?: for)?|called|titled|known as|e\.g\.)"
-                      r"\W{0,3}$")
+_QUOTING = re.compile(
+    r"\b(?:phrases?|strings?|sentences?|words?|wording|patterns?|texts?|examples?|such as|like|catch(?:es)?|detects?"
+    r"|blocks?|flags?|strips?|tests?(?: for)?|called|titled|known as|e\.g\.)\W{0,3}$")
 
 def _mentioned(text: str, start: int, end: int) -> bool:
     "Is a place no more than a quotation, and said to be one? `The phrase 'ignore all rules' is famous.`"
@@ -86,9 +91,9 @@ def fitting(classes: Mapping[str, int]) -> dict[str, tuple[Rule | None, ...]]:
     "By language, the rules that can fit where these classes occur."
     return {lang: rules for lang, bits in classes.items() if (rules := _fitting(bits))}
 
-def said(text: str,                                              # in plain letters
-         rules_of: Mapping[str, Sequence[Rule | None]] | None = None,   # by language, the rules to look at; all that can fit, if left out
-        ) -> Iterator[Found]:                                    # each rule at most once a language
+def said(text: str,                                                     # in plain letters
+         rules_of: Mapping[str, Sequence[Rule | None]] | None = None,   # by language; left out: all that can fit
+        ) -> Iterator[Found]:                                           # each rule at most once a language
     "What the words of a text ask for."
     chosen = fitting(glance(text)) if rules_of is None else rules_of
     if not chosen: return

@@ -74,7 +74,7 @@ _NONE = (0, 0, 0)
 def disguises(text: str,                            # as it was written, or decoded
               plain: str,                           # the same in plain letters
               known: Callable[[str], object],       # is this a word that matters?
-             ) -> Iterator[tuple[str, Step]]:       # how, the new text in lower case, and the way back to `text` or `plain`
+             ) -> Iterator[tuple[str, Step]]:       # how, the new text, and the way back to `text` or `plain`
     "Readings of a text with what was done to its letters undone."
     those = words(plain)
     chance = len(those) // 500      # so many are in any long text
@@ -84,7 +84,8 @@ def disguises(text: str,                            # as it was written, or deco
         if (step := replaced(text, _WIDTHLESS, lambda m: " ")): yield "gaps", (fold(step[0]), step[1])
     if plain.count(" ") + plain.count("\n") > 3 and (step := replaced(plain, _APART, _CLOSER)): yield "spacing", step
     if list(map(len, those)).count(1) > 3 and (step := replaced(plain, _SPACED, _CLOSE)): yield "spacing", step
-    if sum(bool(known(c.translate(_GAPS))) for c in _COMPOUND.findall(plain)) > chance and (step := replaced(plain, _BETWEEN, lambda m: "")):
+    if sum(bool(known(c.translate(_GAPS))) for c in _COMPOUND.findall(plain)) > chance \
+            and (step := replaced(plain, _BETWEEN, lambda m: "")):
         yield "between letters", step
     backwards = rot13 = digits = 0
     for word in those:
@@ -137,10 +138,12 @@ def views(text: str,                                        # a text that somebo
         for name, step in decoded(text):
             plain = fold(step[0])
             new = set(words(plain)) - seen
-            if not new or left <= 0 or len(plain) > 4096 and not any(map(known, new)) and max(map(len, new)) < 24: continue     # long, and nothing in it
+            if not new or left <= 0: continue
+            if len(plain) > 4096 and not any(map(known, new)) and max(map(len, new)) < 24: continue   # long, and nothing in it
             seen |= new
             way = (step[0], (*how, name), _chain(step[1], back))
-            found.append(View(plain, way[1], way[2] if step[0].isascii() else _chain(translated(step[0], PLAIN)[1], way[2])))
+            to_coded = same if step[0].isascii() else translated(step[0], PLAIN)[1]
+            found.append(View(plain, way[1], _chain(to_coded, way[2])))
             ways.append(way)
             left -= len(plain)
         if not how and left > 0 and any(len(w) > 15 for w in words(text)):      # an encoded run, written backwards

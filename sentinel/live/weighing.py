@@ -25,7 +25,8 @@ class Weights(NamedTuple):
 def read_weights(name: str = "weights.json") -> Weights:     # in `sentinel/assets/shield`
     "The weights in a file."
     data = json.loads((files("sentinel") / "assets" / "shield" / name).read_text("utf-8"))
-    return Weights(data["bias"], data["threshold"], tuple((mask(k.replace(" ", "|")), w) for k, w in data["terms"].items()))
+    terms = tuple((mask(k.replace(" ", "|")), w) for k, w in data["terms"].items())
+    return Weights(data["bias"], data["threshold"], terms)
 
 WEIGHTS = read_weights()
 WINDOW = 24.      # words
@@ -50,7 +51,8 @@ def windows(found: Sequence[Hit]) -> Iterator[tuple[int, int, int]]:     # class
         if end > last: yield bits, first.start, max(h.end for h in found[k:end])
         last = max(last, end)
 
-_LIKE: tuple[tuple[int, Family], ...] = ((mask("tool|result|gate"), "forged_tool_result"), (mask("reveal|sysprompt|limit"), "probing"),
+_LIKE: tuple[tuple[int, Family], ...] = (
+    (mask("tool|result|gate"), "forged_tool_result"), (mask("reveal|sysprompt|limit"), "probing"),
     (mask("urgent|plea|rank|threat|who|order"), "authority_urgency"), (mask("yes|key|answer"), "forged_verdict"))
 
 def weighed(text: str,                           # in plain letters
@@ -61,6 +63,8 @@ def weighed(text: str,                           # in plain letters
     if not near: return
     by = hits(text, near | {"any"})
     common = by.pop("any", [])
-    best = max(((weight(bits), bits, start, end) for lang in near for bits, start, end in windows(sorted((*by.get(lang, ()), *common)))), default=None)
+    those = (sorted((*by.get(lang, ()), *common)) for lang in near)
+    best = max(((weight(bits), bits, start, end) for hs in those for bits, start, end in windows(hs)), default=None)
     if best is None or best[0] <= WEIGHTS.threshold: return
-    yield Found("reads like an attack", next((f for m, f in _LIKE if best[1] & m), "override"), best[2], best[3])
+    family: Family = next((f for m, f in _LIKE if best[1] & m), "override")
+    yield Found("reads like an attack", family, best[2], best[3])
