@@ -22,7 +22,7 @@ class Form(NamedTuple):
     family: Family
     signs: tuple[str, ...]              # one of these is in the text, or the pattern is not tried
     shape: re.Pattern[str]              # its group 1, if it has one, is where the words are
-    need: tuple[tuple[int, ...], ...]   # any of these sets of classes has to stand there; none: the shape is enough
+    need: tuple[tuple[int, ...], ...]   # any of these sets of classes; none: the shape is enough
 
 def _form(name: str, family: Family, signs: str, shape: str, *need: str) -> Form:
     "A form, its classes in words."

@@ -111,14 +111,14 @@ class Cell(NamedTuple):
     disguise: str
     field: str
     language: str
-    held_out: bool      # a disguise kept out of tuning, or a held-back text
+    held_out: bool      # from tuning
     rate: Rate
 
 class Report(NamedTuple):
     "What was measured."
     outside: Rate                # attacks caught in cells that rules were written with
     inside: Rate                 # and in those held out
-    false: Rate                  # honest texts that raised an alarm
+    false: Rate                  # false alarms
     cells: tuple[Cell, ...]
     honest: dict[str, Rate]      # false alarms by kind
     sources: tuple[dict[str, Any], ...]      # what was read
