@@ -42,6 +42,7 @@ def read_tokens(path: str | Path) -> dict[str, Client]:
         right = isinstance(scopes, list) and not set(map(str, scopes)) - set(ACCESS)
         if not right or not re.fullmatch("[0-9a-f]{64}", str(entry.get("sha256"))):
             raise ValueError(f"tokens {path.name}: {name[:40]!r} needs sha256 and scopes out of {', '.join(ACCESS)}")
+        if entry["sha256"] in out: raise ValueError(f"tokens {path.name}: {name[:40]!r} has the token of another")
         out[entry["sha256"]] = Client(name, frozenset(scopes))
     if not out: raise ValueError(f"tokens {path.name}: there is no token in it; `sentinel token NAME` makes one")
     return out
@@ -80,7 +81,8 @@ class Limit:
     def __init__(self, text: str,             # as "600/minute" or "20/second"; empty for none
                  workers: int = 1) -> None:   # processes that share it
         try: item = parse(text) if text else None
-        except ValueError: raise ValueError(f"{text[:40]!r} is no rate: write 600/minute or 20/second") from None
+        except ValueError: item = "unread"
+        if item == "unread" or ";" in text or (item and item.amount < 1): raise ValueError(f"{text[:40]!r} is no rate: write 600/minute or 20/second")
         self.item: RateLimitItem | None = item and type(item)(max(1, item.amount // workers), item.multiples)
         self.window = MovingWindowRateLimiter(MemoryStorage())
 

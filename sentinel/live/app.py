@@ -87,6 +87,7 @@ def make_live(guard: Guard,                              # decides
     "The live service as an application."
     app = FastAPI(title="SENTINEL live", version=sentinel.__version__, default_response_class=Plain,
                   redoc_url=None, docs_url=None, description="Ask before you act: a proposed action gets approve, flag, block or escalate.")
+    limit = limit or Limit("")
     who = lambda request: request.scope.get("state", {}).get("client", Client("", frozenset())).name
     ends = lambda status, what, schema=ERROR: {
         status: {"description": what, "content": {"application/json": {"schema": schema}}}}
@@ -103,6 +104,9 @@ def make_live(guard: Guard,                              # decides
               openapi_extra=posts(BATCH_IN, {"three requests": BATCH_EXAMPLE}))
     async def batch(request: Request) -> Response:
         "Ask about up to 100 actions; one that is wrong is answered in its place."
+        if wait := limit.wait(who(request), len((await _data(request))["requests"]) - 1):      # the door has counted one
+            guard.meter.limited.inc()
+            return Plain({"detail": f"over the rate: wait {wait} s", "status": "refused"}, 429, {"retry-after": str(wait)})
         return _of(await guard.batch((await _data(request))["requests"], who(request)))
 
     @app.post("/live/outcome", tags=["live"], openapi_extra=posts(schema_of(OutcomeData), OUTCOME_EXAMPLES),
@@ -140,7 +144,7 @@ def make_live(guard: Guard,                              # decides
                   empty=lambda path: "the body is empty" if path in CHECKS else "")
     app.add_middleware(Gate, limits=limits, meter=guard.meter, amiss=minds)
     # outside of the gate: the body of a stranger is not read
-    app.add_middleware(Door, tokens=tokens or {}, limit=limit or Limit(""), on_limit=guard.meter.limited.inc)
+    app.add_middleware(Door, tokens=tokens or {}, limit=limit, on_limit=guard.meter.limited.inc)
     if origins: app.add_middleware(CORSMiddleware, allow_origins=list(origins), allow_methods=["GET", "POST"],
                                    allow_headers=["authorization", "content-type"])
     return app

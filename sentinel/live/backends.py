@@ -11,7 +11,8 @@ import json, re, secrets
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures import TimeoutError as Late
-from typing import Any, NamedTuple
+from threading import BoundedSemaphore
+from typing import Any
 from .effects import KINDS, Effect
 from .request import Ask
 from ..oversight.observation import Observation
@@ -113,9 +114,10 @@ class Backends:
     "The configured second readers, by name."
     def __init__(self, known: Mapping[str, Backend] | None = None,     # beside `policy`, which is always there
                  timeout: float = 10.,                                 # seconds that any of them has
-                 threads: int = 8) -> None:                            # questions at the same time
+                 threads: int = 8) -> None:                            # questions to one of them at the same time
         self.known, self.timeout = dict(known or {}), timeout
-        self.pool = ThreadPoolExecutor(threads, "backend")
+        self.pools = {name: ThreadPoolExecutor(threads, f"backend-{name}") for name in self.known}
+        self.free = {name: BoundedSemaphore(threads) for name in self.known}
 
     def check(self, ask: Ask) -> None:
         "Raises ValueError, in one line, for a request that its backend cannot be asked about."
@@ -127,11 +129,12 @@ class Backends:
 
     def answer(self, ask: Ask, effects: Sequence[Effect]) -> Answer:
         "What the request's backend says. Never raises."
-        waiting = self.pool.submit(self.known[ask.backend], ask, effects)
+        free = self.free[ask.backend]
+        if not free.acquire(blocking=False): return NoVerdict("timeout", "busy")
+        waiting = self.pools[ask.backend].submit(self.known[ask.backend], ask, effects)
+        waiting.add_done_callback(lambda _: free.release())
         try: said = waiting.result(self.timeout)
-        except (Late, TimeoutError):
-            waiting.cancel()
-            return NoVerdict("timeout", f"{self.timeout:g} s")
-        except Exception as e: return NoVerdict("HTTP status", f"the backend failed: {type(e).__name__}")
+        except (Late, TimeoutError): return NoVerdict("timeout", f"{self.timeout:g} s")
+        except BaseException as e: return NoVerdict("HTTP status", f"the backend failed: {type(e).__name__}")
         if isinstance(said, (Verdict, NoVerdict)): return said
         return NoVerdict("unknown decision", "the backend gave no verdict")

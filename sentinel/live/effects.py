@@ -66,12 +66,12 @@ def moved(effects: Iterable[Effect],      # found in an inner text
 
 # %% ../../nbs/live/000_effects.ipynb #212d993a
 _PLACES = {"production": "prod production prd", "staging": "staging stage stg uat qa preprod preproduction nonprod nonproduction",
-           "development": "dev development develop local localhost test testing sandbox minikube ci demo playground scratch preview ephemeral"}
+           "development": "dev development develop localhost test testing sandbox minikube demo playground scratch preview ephemeral"}
 _PLACE = {word: place for place, words in _PLACES.items() for word in words.split()}
 
 def environment_of(*names: str) -> Environment:
     "The environment that names tell of: the most serious one, or `unknown`."
-    bare = re.sub(r"(?<!\w)/dev/|(?<=[.=])local\b", "", " ".join(names))      # a device, and the last part of a domain
+    bare = re.sub(r"(?<!\w)/dev/", "", " ".join(names))      # a device
     folded = re.sub(r"(?i)\b(pre|non)[-_ ]?(prod)", r"\1\2", bare).lower()
     found = {_PLACE[w.rstrip("0123456789")] for w in re.split(r"[^a-z0-9]+", folded) if w.rstrip("0123456789") in _PLACE}
     return next((e for e in ENVIRONMENTS if e in found), "unknown")

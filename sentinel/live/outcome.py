@@ -52,7 +52,8 @@ def amiss_outcome(data: Any) -> str:
         if e["kind"] not in KINDS: return f"happened[{k}].kind is not one of {', '.join(KINDS)}"
         texts[f"happened[{k}].target"] = e.get("target", "")
     for name, text in texts.items():
-        if len(text) > 2000: return f"{name} is longer than 2000 characters"
+        most = 300 if name in ("verdict_id", "reporter") else 2000
+        if len(text) > most: return f"{name} is longer than {most} characters"
         if CONTROL.search(text): return f"{name} has a control character"
     return next((f"{k} is blank" for k in ("verdict_id", "reporter") if not data[k].strip()), "")
 

@@ -5,10 +5,10 @@
 # %% auto #0
 __all__ = ['Ruling', 'Day', 'LARGEST', 'DAYS', 'RULING', 'SERIOUS', 'ORDER', 'HARMLESS', 'WindowData', 'RuleData', 'PolicyData',
            'plain_yaml', 'glob', 'fits', 'Rule', 'Window', 'Policy', 'clock_time', 'rule_of', 'read_policy',
-           'most_serious', 'falls_in', 'Ruled', 'holds', 'ruled']
+           'most_serious', 'falls_in', 'names_of', 'guarded_by', 'Ruled', 'holds', 'ruled', 'strictest']
 
 # %% ../../nbs/live/109_policy.ipynb #1092439e
-import fnmatch, re
+import fnmatch, posixpath, re
 from collections.abc import Iterable, Sequence
 from datetime import datetime, time, timedelta
 from functools import lru_cache
@@ -62,9 +62,10 @@ class _Plain(yaml.SafeLoader):
         return super().compose_node(parent, index)
 
     def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
-        keys = [self.construct_object(k, deep=True) for k, _ in node.value]
-        twice = next((k for k in keys if keys.count(k) > 1), None) if len(keys) < 100 else None
-        if twice is not None: raise ValueError(f"the key {str(twice)[:40]!r} is there twice")
+        seen: set[Any] = set()
+        for key in (self.construct_object(k, deep=True) for k, _ in node.value):
+            if key in seen: raise ValueError(f"the key {str(key)[:40]!r} is there twice")
+            seen.add(key)
         return super().construct_mapping(node, deep)
 
 def plain_yaml(text: str) -> Any:
@@ -75,7 +76,8 @@ def plain_yaml(text: str) -> Any:
         mark = getattr(e, "problem_mark", None)
         where = f", line {mark.line + 1}" if mark else ""
         raise ValueError(f"this is no YAML: {getattr(e, 'problem', None) or 'unreadable'}{where}") from None
-    except (RecursionError, TypeError): raise ValueError("this is no plain YAML: too deep, or a key that is no text") from None
+    except ValueError as e: raise ValueError(str(e).splitlines()[0][:160]) from None
+    except Exception: raise ValueError("this is no plain YAML") from None      # tags of its own may raise anything
 
 # %% ../../nbs/live/109_policy.ipynb #be5d5430
 @lru_cache(4096)
@@ -116,8 +118,9 @@ class Window(NamedTuple):
         here = moment.astimezone(self.zone)
         now, over = here.time().replace(tzinfo=None), self.start >= self.end and self.end != time(0)
         day = here - timedelta(days=1) if over and now < self.end else here
-        open_now = now >= self.start or now < self.end if over else self.start <= now and (now < self.end or self.end == time(0))
-        return open_now and (not self.days or DAYS[day.weekday()] in self.days)
+        until = now < self.end or self.end == time(0)
+        inside = now >= self.start or now < self.end if over else self.start <= now and until
+        return inside and (not self.days or DAYS[day.weekday()] in self.days)
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
@@ -168,7 +171,8 @@ def read_policy(text: str,          # YAML
         try: rules.append(rule_of(rule))
         except ValueError as e: raise ValueError(f"rule {k} ({rule['name'][:60]}): {e}") from None
     for pattern in data.get("protected", ()): glob(pattern)
-    return Policy(data["name"], digest(data)[:16], tuple(rules), RULING[data["default"]], tuple(data.get("protected", ())), text)
+    protected = tuple(data.get("protected", ()))
+    return Policy(data["name"], digest(data), tuple(rules), RULING[data["default"]], protected, text)
 
 # %% ../../nbs/live/109_policy.ipynb #49794c61
 SERIOUS: tuple[Decision, ...] = ("approve", "flag", "escalate", "block")      # from harmless to final
@@ -185,6 +189,22 @@ def falls_in(effect: Effect,                       # of an action
     "Where an effect falls."
     return max(effect.environment, stated, key=ORDER.__getitem__)
 
+def names_of(target: str) -> tuple[str, ...]:
+    "What a target is called: as written, its last word, its last part; of a path, the folders above it, too."
+    word = target.rpartition(" ")[2]
+    names = [target, word, *re.split(r"[./:]", word)]
+    if "/" in word:
+        path = posixpath.normpath(word)
+        names += [path, *("/".join(path.split("/")[:k]) for k in range(2, path.count("/") + 1))]
+    return tuple(dict.fromkeys(n for n in names if n))
+
+def guarded_by(patterns: Sequence[str], e: Effect) -> bool:
+    "Does an effect fall on a protected target, inside one, or on a folder that holds one?"
+    if any(fits(patterns, name) for name in names_of(e.target)): return True
+    if e.scope == "one" or "/" not in e.target: return False
+    above = posixpath.normpath(e.target.rpartition(" ")[2].rstrip("*")).rstrip("/") + "/"
+    return any(p.startswith(above) for p in patterns)
+
 class Ruled(NamedTuple):
     "What was decided about one effect, and by what."
     decision: Decision
@@ -195,15 +215,21 @@ def holds(rule: Rule, e: Effect, where: Environment, moment: datetime) -> bool:
     "Does a rule hold for an effect, there and then?"
     return ((not rule.effects or e.kind in rule.effects) and (not rule.undo or e.undo in rule.undo)
             and (not rule.scope or e.scope in rule.scope) and (not rule.environments or where in rule.environments)
-            and (not rule.tools or fits(rule.tools, e.tool)) and (not rule.targets or fits(rule.targets, e.target))
+            and (not rule.tools or fits(rule.tools, e.tool))
+            and (not rule.targets or any(fits(rule.targets, name) for name in names_of(e.target)))
             and (rule.when is None or rule.when.holds(moment)))
 
 def ruled(policy: Policy, effect: Effect, where: Environment, moment: datetime) -> Ruled:
     "What a policy decides about an effect. What was not read is at least escalated, whatever the rules say."
     rule = next((r for r in policy.rules if holds(r, effect, where, moment)), None)
     out = Ruled(rule.decide, rule.name, rule.say) if rule else Ruled(policy.default, "default")
-    if policy.protected and effect.kind not in HARMLESS and out.decision in ("approve", "flag"):
-        names = (effect.target, effect.target.rpartition(" ")[2], effect.target.rpartition("/")[2])
-        if any(fits(policy.protected, n) for n in names): out = Ruled("escalate", "protected target")
-    if effect.kind == "unread" and out.decision in ("approve", "flag"): return Ruled("escalate", "what is not read is not approved")
+    if out.decision not in ("approve", "flag"): return out
+    if effect.kind == "unread": return Ruled("escalate", "what is not read is not approved")
+    if effect.kind not in HARMLESS and guarded_by(policy.protected, effect): return Ruled("escalate", "protected target")
     return out
+
+def strictest(policy: Policy, effect: Effect, where: Environment, moment: datetime) -> Ruled:
+    "What the most serious of all rules that hold decides: for rules whose order means nothing."
+    held = [r for r in policy.rules if holds(r, effect, where, moment)]
+    rule = max(held, key=lambda r: SERIOUS.index(r.decide), default=None)
+    return Ruled(rule.decide, rule.name, rule.say) if rule else Ruled(policy.default, "default")

@@ -41,7 +41,8 @@ def read_action(text: str,                             # the action, as posted
             before, inside = f"{name} ", lambda k: min(max(0, k - len(name) - 1), end)
             effects = [e._replace(span=(inside(e.span[0]), inside(e.span[1]))) for e in shell(before + text, setting)]
             if first in REGISTRY: effects += harm(effects_in(text, setting))
-        if " " in name: effects += [e._replace(span=(0, end)) for e in effects_in(name, setting)]      # it holds a command
+        if " " in name:      # it holds a command
+            effects += [e._replace(span=(0, end)) for e in effects_in(name, setting)]
     except RecursionError: effects = [Effect("unread", "the action", why="nested too deep", span=(0, end))]
     if not effects: effects = [Effect("unread", text.strip()[:80], why="nothing in it was understood", span=(0, end))]
     if environment_of(target) == "production": effects = [e._replace(environment="production") for e in effects]

@@ -74,8 +74,11 @@ def _fenced(text: str, setting: Setting, depth: int) -> list[Effect]:
     for m in (*FENCE.finditer(text), None):
         part = text[at:m.start() if m else len(text)]
         if not OPENING.fullmatch(part): out += _shifted(words(part, setting) + harm(shell(part, setting)), at)
-        if m: out, at, fences = out + _shifted(effects_in(m[2], setting, m[1], depth + 1), m.start(2)), m.end(), fences + 1
-        if fences > 50: return [*out, Effect("unread", "the rest", why="more than 50 pieces of code", span=(at, len(text)))]
+        if m:
+            out += _shifted(effects_in(m[2], setting, m[1], depth + 1), m.start(2))
+            at, fences = m.end(), fences + 1
+        if fences > 50:
+            return [*out, Effect("unread", "the rest", why="more than 50 pieces of code", span=(at, len(text)))]
     return out
 
 def _shifted(effects: list[Effect], by: int) -> list[Effect]:

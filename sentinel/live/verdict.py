@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Literal, NamedTuple, get_args
 from .effects import KINDS, Effect, Environment
-from .policy import HARMLESS, SERIOUS, Policy, Ruled, falls_in, most_serious, ruled
+from .policy import HARMLESS, SERIOUS, Policy, Ruled, falls_in, ruled, strictest
 from ..oversight.verdicts import Decision
 
 # %% ../../nbs/live/110_verdict.ipynb #e561a0fa
@@ -119,13 +119,14 @@ def judge(effects: Sequence[Effect],              # what the action would do
     for e in effects:
         where = falls_in(e, stated)
         by, name = ruled(policy, e, where, moment), f"{policy.name} {policy.version}"
-        if extra and SERIOUS.index((more := ruled(extra, e, where, moment)).decision) > SERIOUS.index(by.decision):
+        if extra and SERIOUS.index((more := strictest(extra, e, where, moment)).decision) > SERIOUS.index(by.decision):
             by, name = more, extra.name
         if by.decision == "approve" and hint in ("high", "critical") and e.kind not in (*HARMLESS, "runs"):
             by = Ruled("flag", f"severity hint {hint}")
         risk = risk_of(e, where)
         rulings.append((SERIOUS.index(by.decision), risk, e, where, by, name))
-        trace.append(f"{e.kind} {e.target[:80]} [{e.scope}, undo {e.undo}, {where}]: {by.decision} by {by.rule!r}, risk {risk:g}")
+        what = f"{e.kind} {e.target[:80]} [{e.scope}, undo {e.undo}, {where}]"
+        trace.append(f"{what}: {by.decision} by {by.rule!r}, risk {risk:g}")
     _, _, e, where, by, name = max(rulings, key=lambda r: r[:2])
     risk = max(r[1] for r in rulings)
     stopped = by.decision in ("block", "escalate")

@@ -121,8 +121,9 @@ class Gate:
         if headers.get(b"content-encoding", b"identity") != b"identity":
             return await self._answer(send, "http", 415, "compressed bodies are not read")
         too_large = f"a body has at most {self.limits.largest} bytes"
-        if len(told := headers.get(b"content-length", b"0")) > 12 or int(told) > self.limits.largest:
+        if len(told := headers.get(b"content-length", b"0")) > 12 or int(told if told.isdigit() else -1) > self.limits.largest:
             return await self._answer(send, "http", 413, too_large)
+        if not told.isdigit(): return await self._answer(send, "http", 400, "content-length is no number")
         try:
             async with asyncio.timeout(self.limits.body):
                 while (message := await receive())["type"] != "http.disconnect":
