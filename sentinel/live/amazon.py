@@ -36,7 +36,7 @@ ec2 terminate-instances : destroys no of --instance-ids ; several : many
 ec2 stop-instances : stops hard of --instance-ids ; several : many
 ec2 reboot-instances : restarts of --instance-ids
 ec2 run-instances|request-spot-fleet|request-spot-instances|create-fleet|allocate-hosts : spends one ; --count=[2-9]?*|--count=1??* : spends many hard
- ; --instance-type=p[3-9]*|--instance-type=*metal*|--instance-type=*24xlarge|--instance-type=*32xlarge|--instance-type=*48xlarge|
+ ; --instance-type=p[3-9]*|--instance-type=*metal*|--instance-type=*[234][248]xlarge|
  --instance-type=u-*|--instance-type=g5.?[48]* : hard
 ec2 authorize-security-group-ingress : writes one ; ~*0.0.0.0/0*|~*::/0* : exposes hard ; --port=443|--port=80 & ~*0.0.0.0/0* : exposes yes
 ec2 revoke-security-group-* : revokes hard ; ~*0.0.0.0/0*|~*::/0* : writes one yes
@@ -44,7 +44,7 @@ ec2 modify-instance-attribute : writes one ; ~--no-disable-api-* : unguards hard
 ec2 modify-snapshot-attribute|modify-image-attribute : sends hard ; ~*all* : exposes no
 ec2 delete-volume|delete-snapshot : deletes no of --volume-id|--snapshot-id
 ec2 deregister-image|release-address|delete-vpc|delete-*gateway* : destroys hard
-ec2 delete-tags|delete-launch-template-versions|delete-placement-group|delete-spot-datafeed* : writes
+ec2 delete-launch-template-versions|delete-placement-group|delete-spot-datafeed* : writes
 ec2 delete-network-acl*|delete-flow-logs : unguards hard
 # data
 rds|neptune|docdb delete-db-instance|delete-db-cluster : destroys no of --db-instance-identifier|--db-cluster-identifier
@@ -82,7 +82,7 @@ kms disable-key : stops hard
 iam create-access-key|create-login-profile|update-login-profile|add-user-to-group|add-role-to-instance-profile|update-assume-role-policy : grants hard
 iam attach-*-policy|put-*-policy|create-policy-version : grants yes
  ; ~*administratoraccess*|~*fullaccess*|~*iamfull*|~*"action":*"[*]"* : grants all hard
-iam delete-*|detach-*|remove-*|deactivate-*|update-access-key|delete-access-key : revokes hard ; --status=active : writes
+iam delete-*|detach-*|remove-*|deactivate-*|update-access-key : revokes hard ; --status=active : writes
 iam update-account-password-policy|delete-account-password-policy : unguards hard
 * add-permission|put-resource-policy|put-*-policy|create-grant|add-layer-version-permission|put-key-policy : writes one
  ; ~*"principal"*"[*]"*|--principal=[*] : exposes hard
@@ -109,7 +109,7 @@ elb*|elbv2 deregister-*|delete-* : stops hard
 emr terminate-clusters : destroys no ; several : many
 emr modify-cluster-attributes : writes ; --no-termination-protected : unguards hard
 batch terminate-job|cancel-job : stops yes
-* terminate-environment|terminate-workspaces|terminate-* : destroys no
+* terminate-* : destroys no
 logs put-retention-policy : writes ; --retention-in-days=[13] : deletes many hard
 # secrets
 secretsmanager get-secret-value|batch-get-secret-value|get-random-password : exposes yes
@@ -140,7 +140,7 @@ configure : writes
  redrive-*|refresh-* : writes one
 * rename-*|renew-*|replace-*|request-*|resend-*|resize-*|resume-*|retry-*|rollback-*|rotate-*|schedule-*|signal-*|submit-*|swap-*|switch-*|sync*|
  transfer-* : writes one
-* unassign-*|upgrade-*|accept-*|allocate-*|acknowledge-*|poll-*|admin-*|initiate-*|respond-*|create : writes one
+* unassign-*|upgrade-*|accept-*|allocate-*|acknowledge-*|poll-*|admin-*|respond-*|create : writes one
 """
 _PLAIN = """--recursive --quiet --dryrun --dry-run --force --delete --debug --only-show-errors --skip-final-snapshot --force-delete --publicly-accessible
  --size-only

@@ -55,7 +55,7 @@ class Door:
 
 OPEN = ("/health", "/live/health", "/live/alive")
 NEEDS: dict[str, Scope] = {"/live/oversee": "oversee", "/live/oversee/batch": "oversee", "/live/outcome": "outcome",
-                           "/live/stats": "read", "/metrics": "read", "/live/metrics": "read", "/openapi.json": "read", "/docs": "read"}
+                           "/live/stats": "read", "/metrics": "read", "/live/metrics": "read", "/openapi.json": "read"}
 
 async def _say(send: Send, status: int, words: str, *headers: tuple[str, str]) -> None:
     "An answer in one line."

@@ -56,7 +56,7 @@ class Does(NamedTuple):
     scope: str
     undo: str
 
-CALLS: dict[str, Does] = {name: Does(*head.split()) for name, head in _by_name("""
+_CALLS_TEXT = """
 deletes all no: sqlalchemy.MetaData().drop_all shutil.disk_wipe redis.Redis().flushall redis.Redis().flushdb redis.StrictRedis().flushall
 deletes all no: redis.from_url().flushall redis.from_url().flushdb django.core.management.flush
 unread one yes: ctypes.CDLL ctypes.cdll.LoadLibrary ctypes.WinDLL ctypes.windll marshal.loads dill.loads cloudpickle.loads pickle.loads code.interact
@@ -70,10 +70,11 @@ sends one hard: ftplib.FTP().storbinary ftplib.FTP().storlines
 deletes one hard: ftplib.FTP().delete ftplib.FTP().rmd paramiko.SSHClient().open_sftp().remove paramiko.SSHClient().open_sftp().rmdir
 reads one yes: send2trash.send2trash requests.get requests.head requests.options httpx.get httpx.head urllib.request.urlopen axios.get axios.head got
 reads one yes: got.get superagent.get axios axios.request fetch
-""").items()}
+"""
+CALLS: dict[str, Does] = {name: Does(*head.split()) for name, head in _by_name(_CALLS_TEXT).items()}
 
 # %% ../../nbs/live/060_calls.ipynb #e6aed711
-_VERBS = {verb: Does(*head.split()) for verb, head in _by_name("""
+_VERBS_TEXT = """
 deletes one no: delete destroy drop purge truncate wipe erase empty expunge flush obliterate unlink
 destroys one hard: deregister decommission uninstall teardown deprovision
 destroys all no: terminate
@@ -85,8 +86,9 @@ spends many hard: purchase buy
 scales one yes: scale resize
 writes one hard: restore reset failover promote rotate rewind overwrite
 stops one yes: abort cancel kill
-""").items()}
-_NOUNS = {noun: Does(*head.split()) for noun, head in _by_name("""
+"""
+_VERBS = {verb: Does(*head.split()) for verb, head in _by_name(_VERBS_TEXT).items()}
+_NOUNS_TEXT = """
 restarts one yes: pod pods
 writes one yes: tag tags label labels message messages cookie cookies cache caches item entry row record comment reaction draft tmp temp annotation
 writes one yes: annotations duplicates element line breakpoint attribute class listener handler key_cache selection text char cell column columns
@@ -94,7 +96,8 @@ writes one yes: buffer token_cache event_listener session invalidation
 destroys one hard: deployment statefulset daemonset ingress service configmap job cron_job replica_set function rule listener load_balancer alias
 destroys one hard: target_group node autoscaler
 deletes one hard: object objects blob file message_batch document alarms alarm topic subscription image repository_image secret
-""").items()}
+"""
+_NOUNS = {noun: Does(*head.split()) for noun, head in _by_name(_NOUNS_TEXT).items()}
 _WHOLE = re.compile(r"(?:^|_)(?:all|many|bulk|collection|everything|databases?|namespace|cluster|bucket|table|volume|"
                     r"hosted_zone|stack|instances|backups?|"
                     r"snapshots?|db|keyspace|index|indices|vault|file_system|key_deletion|account|organization|"

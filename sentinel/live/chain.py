@@ -86,8 +86,7 @@ class Head(NamedTuple):
     hash: str = START
 
 What = Literal["changed", "removed", "reordered", "doubled", "unlinked", "cut", "missing", "recomputed", "anchors",
-               "policy",
-               "key", "pruned", "unread"]
+               "policy", "key", "pruned", "schema", "unread"]
 
 class Finding(NamedTuple):
     "Something that is wrong with a log."

@@ -37,7 +37,7 @@ def passing(table: str, where: str = "") -> bool:
     return worthless(table) or not audited and bool(_PASSING.search(table[:200]) or _OVER.search(where[:500]))
 
 # %% ../../nbs/live/055_clauses.ipynb #9b4b5c7a
-_ACTIONS = {action: Row(*head.split()) for line in """
+_ACTIONS_TEXT = """
 deletes all no: DROP, DROP COLUMN, DISCARD TABLESPACE, DISCARD PARTITION, CLEAR COLUMN
 deletes many no: DROP PARTITION, TRUNCATE PARTITION, DROP SUBPARTITION, DROP DETACHED, EXPIRE SNAPSHOTS, MODIFY TTL, DROP RANGE
 unguards one hard: DROP CONSTRAINT, DROP FOREIGN KEY, DROP FOREIGN, DROP PRIMARY KEY, DROP PRIMARY, DROP CHECK, UNSET MASKING, DROP ROW ACCESS
@@ -52,7 +52,9 @@ writes one yes: ADD, ALTER, ALTER COLUMN, SET, RESET, COMMENT, AUTO_INCREMENT, E
 writes one yes: RENAME INDEX, RENAME CONSTRAINT, DROP DEFAULT, DROP EXPRESSION, DROP IDENTITY, DROP NOT, REMOVE TTL, CHECK CONSTRAINT, WITH CHECK
 writes one yes: MATERIALIZE, FREEZE, REPLICA, DROP PROJECTION, DROP STATISTICS, DROP TAG, UNSET, ORDER BY, DEFAULT, CHARACTER SET, COMMENT COLUMN
 writes one yes: RECLUSTER, DROP CLUSTERING, DROP PERIOD, READ WRITE
-""".strip().splitlines() for head, _, rest in [line.partition(": ")] for action in rest.split(", ")}
+"""
+_ACTIONS = {action: Row(*head.split()) for line in _ACTIONS_TEXT.strip().splitlines()
+            for head, _, rest in [line.partition(": ")] for action in rest.split(", ")}
 
 def _commas(words: tuple[str, ...]) -> Iterable[tuple[int, int]]:
     depth = start = 0
@@ -120,7 +122,7 @@ def granted(s: Statement) -> list[Effect]:
     return [Effect("grants" if words[0] == "CREATE" else "writes", f"user {s.name(2)[0]}", "one", "yes", tool="sql")]
 
 # %% ../../nbs/live/055_clauses.ipynb #9183ba4b
-_CALLS = {name: Row(*head.split()) for line in """
+_CALLS_TEXT = """
 reads one yes: pg_sleep, pg_backend_pid, pg_ls_dir, pg_ls_waldir, array_remove, json_remove, jsonb_delete, json_delete, pg_drop_cache, to_delete
 reads one yes: xmltype
 stops one yes: pg_cancel_backend
@@ -136,7 +138,9 @@ deletes many no: truncate_local_data_after_distributing_table
 writes all hard: setval, pg_switch_role, pg_replication_slot_advance, pg_resetwal, rds_set_configuration
 writes one yes: pg_reload_conf, set_config, nextval, pg_switch_wal, pg_rotate_logfile, pg_stat_reset, pg_stat_statements_reset
 writes one yes: pg_create_restore_point, pg_advisory_unlock_all, pg_stat_reset_shared, create_hypertable, add_retention_policy
-""".strip().splitlines() for head, _, rest in [line.partition(": ")] for name in rest.split(", ")}
+"""
+_CALLS = {name: Row(*head.split()) for line in _CALLS_TEXT.strip().splitlines()
+          for head, _, rest in [line.partition(": ")] for name in rest.split(", ")}
 _TAKES_SQL = {"dblink_exec", "dblink", "query_to_xml", "schedule", "exec_sql", "run_command_on_workers", "execute_sql",
               "openquery", "run_command_on_all_nodes"}
 _SAYS = re.compile(r"(?i)(?:^|_)(?:delete|drop|purge|truncate|wipe|remove|destroy|kill|terminate|erase|clear|"

@@ -4,22 +4,18 @@
 
 # %% auto #0
 __all__ = ['MEANS', 'PATIENCE', 'url_of', 'shown', 'meaning', 'open_engine', 'Insert', 'insert_for', 'revision_of', 'at_head',
-           'migrate']
+           'migrate', 'added']
 
 # %% ../../nbs/live/104_database.ipynb #f91d117e
 import os, sqlite3, stat, time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import quote
-from alembic.config import Config
-from alembic.operations import Operations
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from sqlalchemy import URL, Connection, Engine, Table, create_engine, event, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
-from .chain import LogError
+from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+from .chain import Key, LogError, sealed
 
 # %% ../../nbs/live/104_database.ipynb #22fdbe7c
 def url_of(where: str | Path,      # a path, sqlite:///path or postgresql://user@host/database
@@ -70,8 +66,7 @@ def _sqlite(url: URL, patience: float, pragmas: Mapping[str, Any], readonly: boo
     engine = create_engine(url, creator=connect)
     @event.listens_for(engine, "begin")
     def begin(c: Connection) -> None:
-        c.connection.driver_connection.execute("BEGIN IMMEDIATE"
-                                               if c.get_execution_options().get("writes") else "BEGIN")
+        c.exec_driver_sql("BEGIN IMMEDIATE" if c.get_execution_options().get("writes") else "BEGIN")
     return engine
 
 def open_engine(where: str | Path | URL,                 # the log
@@ -106,7 +101,9 @@ def insert_for(table: Table, engine: Engine,
     return Insert(f"{made}{otherwise}", list(made.positiontup) if made.positional else None)
 
 # %% ../../nbs/live/104_database.ipynb #f765b48b
-def _scripts() -> ScriptDirectory:
+def _scripts() -> Any:
+    from alembic.config import Config
+    from alembic.script import ScriptDirectory
     config = Config()
     config.set_main_option("script_location", str(files("sentinel") / "live" / "migrations").replace("%", "%%"))
     return ScriptDirectory.from_config(config)
@@ -139,6 +136,7 @@ def _walled(engine: Engine, patience: float) -> None:
 
 def revision_of(connection: Connection) -> str:
     "The revision of a database; empty for a new one."
+    from alembic.runtime.migration import MigrationContext
     return next(iter(MigrationContext.configure(connection).get_current_heads()), "")
 
 def at_head(connection: Connection) -> None:
@@ -151,6 +149,7 @@ def migrate(where: str | Path | URL,      # the log; a SQLite file is made
             to: str = "head",             # revision
             patience: float = PATIENCE,   # seconds
             pragmas: Mapping[str, Any] | None = None,   # more settings of SQLite
+            key: Callable[[], Key] | None = None,       # reads the key, if older rows are to be sealed
            ) -> str:                      # the revision it has now
     "Bring a log to a revision. Raises LogError in one line."
     url = where if isinstance(where, URL) else url_of(where)
@@ -165,12 +164,14 @@ def migrate(where: str | Path | URL,      # the log; a SQLite file is made
         if at == head: return at
         with engine.connect().execution_options(writes=True) as connection, connection.begin():
             if not sqlite: connection.exec_driver_sql("SELECT pg_advisory_xact_lock(731002457)")
-            return _climb(connection, scripts, head or "")
+            return _climb(connection, scripts, head or "", key)
     except SQLAlchemyError as e: raise LogError(f"{shown(url)}: {meaning(e)}") from None
     except sqlite3.Error as e: raise LogError(f"{shown(url)}: {meaning(e)}") from None
     finally: engine.dispose()
 
-def _climb(connection: Connection, scripts: ScriptDirectory, head: str) -> str:
+def _climb(connection: Connection, scripts: Any, head: str, key: Callable[[], Key] | None) -> str:
+    from alembic.operations import Operations
+    from alembic.runtime.migration import MigrationContext
     at = revision_of(connection)
     if at and at not in {s.revision for s in scripts.walk_revisions()}:
         raise LogError(f"the log has revision {at[:20]!r}, which this version does not know: it was written by a newer one")
@@ -179,5 +180,24 @@ def _climb(connection: Connection, scripts: ScriptDirectory, head: str) -> str:
     with Operations.context(context):
         for step in steps:
             step.module.upgrade()
+            if at and key and hasattr(step.module, "seal"):
+                held = key()
+                step.module.seal(connection, held.id, lambda told: sealed(held, told))
             context.stamp(scripts, step.revision)
     return revision_of(connection)
+
+# %% ../../nbs/live/104_database.ipynb #a4ecf0e3
+_ADDED = {"sqlite": "SELECT type, name, tbl_name FROM sqlite_master WHERE type IN ('trigger', 'view') ORDER BY name",
+          "postgresql": """
+    SELECT 'trigger', t.tgname, c.relname FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid
+    WHERE NOT t.tgisinternal AND c.relnamespace = current_schema()::regnamespace
+    UNION ALL SELECT 'rule', rulename, tablename FROM pg_rules WHERE schemaname = current_schema()
+        AND rulename <> '_RETURN'
+    UNION ALL SELECT 'view', c.relname, c.relname FROM pg_class c WHERE c.relkind IN ('v', 'm')
+        AND c.relnamespace = current_schema()::regnamespace
+        AND NOT EXISTS (SELECT 1 FROM pg_depend d WHERE d.objid = c.oid AND d.deptype = 'e') ORDER BY 2"""}
+
+def added(connection: Connection) -> list[str]:
+    "Triggers, rules and views in the schema of a log."
+    found = connection.exec_driver_sql(_ADDED[connection.dialect.name])
+    return [f"{kind} {name}" + (f" on {table}" if table != name else "") for kind, name, table in found]

@@ -22,7 +22,7 @@ _CURL = """-X --request -d --data --data-raw --data-binary --data-urlencode --da
  --expand-data""".split()
 _BODY = ("-d", "--data", "--data-raw", "--data-binary", "--data-urlencode", "--data-ascii", "--json", "-F", "--form",
          "--form-string", "--expand-data")
-_SYSTEM = re.compile(r"^(/etc/|/usr/|/bin/|/sbin/|/boot/|/lib|/dev/(sd|nvme|hd|vd)|/root/\.ssh|~/\.ssh|"
+_SYSTEM = re.compile(r"^(/etc/|/usr/|/bin/|/sbin/|/boot/|/lib|/dev/(sd|nvme|hd|vd)|(/root|~)/\.ssh|"
                      r"\S*/authorized_keys|\S*/\.(bash|zsh)rc|/var/spool/cron)")
 
 def _split(args: tuple[Word, ...]) -> tuple[list[Word], list[tuple[str, Word]]]:

@@ -38,7 +38,7 @@ scale: scale resize autoscale rescale
 """
 
 # %% ../../nbs/live/070_lexicon.ipynb #24b28184
-PARTICLES: dict[str, str] = {phrase: sense for line in """
+_PARTICLES_TEXT = """
 ruin: tear down, blow away, wipe out, zero out, burn down, throw away, throw out, get rid, wipe clean, do away, make vanish, make disappear
 ruin: start fresh, start over, begin anew, clean house, scorch earth, take apart, knock over, wipe off, kill off, blast away, make gone, sweep away
 ruin: rip out, write zeros, write zeroes, fill zeros, fill zeroes, bring nothing, turn blank, lay waste, roll nothing, leave nothing, keep nothing
@@ -59,7 +59,9 @@ expose: make downloadable, make visible, allow anonymous
 bypass: comment out
 send: hand over, hand off, give away, pass on, turn over
 stop: pull down
-""".strip().splitlines() for sense, _, rest in [line.partition(": ")] for phrase in rest.split(", ")}
+"""
+PARTICLES: dict[str, str] = {phrase: sense for line in _PARTICLES_TEXT.strip().splitlines()
+                             for sense, _, rest in [line.partition(": ")] for phrase in rest.split(", ")}
 
 # %% ../../nbs/live/070_lexicon.ipynb #8239b95a
 class Verb(NamedTuple):

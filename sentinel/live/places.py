@@ -69,7 +69,7 @@ _BACKUP = re.compile(r"(?i)^(.*[-_.])?(backups?|bkp|snapshots?)([-_.].*)?$")
 _TREE: dict[str, str] = {path: kind for kind, paths in {
     "machine": "/",
     "system": "/bin /sbin /lib /lib32 /lib64 /usr /boot /sys /proc /dev /run /var /snap /System /Library /Applications "
-              "/private /etc /opt /nix /var/lib/dpkg /var/lib/rpm /var/spool /root/.ssh",
+              "/private /etc /opt /nix /var/lib/dpkg /var/lib/rpm /var/spool ~/.ssh",
     "config": "/etc/. /usr/local/etc /opt/homebrew/etc /etc/nginx /etc/apache2 /etc/letsencrypt /etc/systemd /etc/ssh "
               "/etc/ssl /etc/kubernetes /etc/cron.d /etc/postgresql /etc/mysql",
     "data": "/var/lib /data /srv /mnt /media /var/www /var/mail /var/spool/mail /var/vmail /export /storage /pgdata "
@@ -81,7 +81,7 @@ _TREE: dict[str, str] = {path: kind for kind, paths in {
     "temporary": "/tmp /var/tmp /dev/shm /run/user /private/tmp /var/folders /run/lock /var/lock",
     "made": "/var/cache ~/.cache ~/.npm ~/.cargo/registry ~/.gradle/caches ~/.m2/repository ~/.local/share/Trash "
             "~/Library/Caches ~/.yarn ~/.pnpm-store ~/.nuget ~/.ivy2 ~/.terraform.d ~/go/pkg /var/lib/apt/lists "
-            "/root/.cache ~/.rustup/tmp ~/.Trash ~/.thumbnails",
+            "~/.rustup/tmp ~/.Trash ~/.thumbnails",
     "nothing": "/dev/null /dev/stdout /dev/stderr /dev/tty /dev/fd /dev/zero /dev/random /dev/urandom /dev/stdin "
                "/dev/full /dev/pts /dev/tcp /dev/udp",
 }.items() for path in paths.split()}

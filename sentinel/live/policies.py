@@ -13,8 +13,9 @@ from functools import lru_cache
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, NamedTuple
+from .careful import plain_yaml
 from .effects import KINDS
-from .policy import RULING, Policy, Rule, glob, plain_yaml, read_policy, rule_of
+from .policy import RULING, Policy, Rule, glob, read_policy, rule_of
 from ..oversight.verdicts import DECISIONS
 
 # %% ../../nbs/live/111_policies.ipynb #1b09c120

@@ -159,11 +159,15 @@ def _certain(s: State, n: Node | None) -> bool | None:
 
 def _list(s: State, n: Node) -> None:
     "`false && x` never runs x, nor does `true || x`."
-    left, then = n.children[0], n.children[1].type
-    VISITS.get(left.type, inside)(s, left)
-    if then in ("&&", "||") and _certain(s, left) is (then == "||"): return
-    for c in n.children[2:]:
-        if c.is_named: VISITS.get(c.type, inside)(s, c)
+    chain = [n]      # a && b && c is a list within a list
+    while chain[-1].children[0].type == "list": chain.append(chain[-1].children[0])
+    first = chain[-1].children[0]
+    VISITS.get(first.type, inside)(s, first)
+    for part in reversed(chain):
+        left, then = part.children[0], part.children[1].type
+        if then in ("&&", "||") and _certain(s, left) is (then == "||"): continue
+        for c in part.children[2:]:
+            if c.is_named: VISITS.get(c.type, inside)(s, c)
 
 def _branches(s: State, n: Node) -> None:
     start, ends, children = dict(s.variables), [], n.children

@@ -84,7 +84,7 @@ NAMED: tuple[Named, ...] = (
     _named("password", _HINTS, rf"(?<![\w-])--?(?:[a-z]{{1,15}}-){{0,3}}(?:{_WORD}|pass)[= ] {{0,3}}(?!-){_VALUE}"),
     _named("password", _HINTS, rf"(?<![\w-])--?(?:[a-z]{{1,15}}-){{0,3}}{LOOSE}[= ] {{0,3}}(?!-){_VALUE}", False),
     _named("password", "password identified", r"\b(?:identified {1,3}(?:with {1,3}\w{1,40} {1,3})?by|password) {1,3}(?:as {1,3})?'([^'\n]{1,500})'"),
-    _named("password", "curl wget http xh", rf"\b(?:curl|http|https|xh)\b[^\n|;]{{0,160}}? (?:-u|--user|-a|--auth)[= ] {{0,3}}(?:\"[^\s:\"]{{1,99}}:([^\"\n]{{1,500}})\"|'[^\s:']{{1,99}}:([^'\n]{{1,500}})'|[^\s:\"'/]{{1,99}}:([^\s\"']{{1,500}}))"),
+    _named("password", "curl wget http xh", r"\b(?:curl|http|https|xh)\b[^\n|;]{0,160}? (?:-u|--user|-a|--auth)[= ] {0,3}(?:\"[^\s:\"]{1,99}:([^\"\n]{1,500})\"|'[^\s:']{1,99}:([^'\n]{1,500})'|[^\s:\"'/]{1,99}:([^\s\"']{1,500}))"),
     _named("password", "mysql mariadb mycli", rf"\b{_DATABASE}\b[^\n|;]{{0,160}}? -p{_q}([^\s\"'-][^\s\"']{{0,200}})"),
     _named("password", "sshpass", rf"\bsshpass {{1,3}}-p {{0,3}}{_VALUE}"),
     _named("password", "redis-cli", rf"\bredis-cli\b[^\n|;]{{0,160}}? -a {{1,3}}{_VALUE}"),

@@ -32,9 +32,12 @@ def _wrong(s: State, root: Node) -> None:
                 s.unread(n, "no valid shell")
         if n.has_error: todo += n.children
 
+_ASCII = bytes(range(128)) + b"x" * 128      # every byte of a character beyond ASCII as a letter
+
 def _tree(source: bytes) -> Node | None:
     "The tree of a text; None if finding it takes too long, as it does for thousands of pipes."
     began, parser = process_time(), tree_sitter.Parser(GRAMMAR)
+    source = source.translate(_ASCII)      # the grammar fails on some characters: see above
     if source.count(b"|") > 800: return None
     if len(source) < 1000: return parser.parse(source).root_node
     try:
@@ -52,7 +55,8 @@ def parsed(text: str,             # a shell text: one line or a whole script
     root = _tree(s.source) if len(text) <= LARGEST_TEXT else None
     if root is None: return Script([], [Effect("unread", text[:80], tool="shell", why="too long", span=(0, len(text)))])
     s.depth = depth
-    inside(s, root)
+    try: inside(s, root)
+    except RecursionError: s.unread(root, "nested too deep")
     asked = frozenset("type declare which command unset export typeset hash".split())
     named = " ".join(w.text for c in s.script.commands if c.program not in asked for w in c.words)
     for name in s.functions.keys() - s.called:      # uncalled ones do nothing, but `trap cleanup EXIT` calls

@@ -4,9 +4,9 @@
 
 # %% auto #0
 __all__ = ['METADATA', 'VERDICTS', 'COUNTED', 'POLICIES', 'CHAINS', 'OUTCOMES', 'FILES', 'PRUNED', 'CHAINED', 'COLUMN',
-           'JSON_COLUMN', 'OWN', 'LONGEST_NAME', 'MOST_FILE', 'signed', 'Entry', 'as_json', 'name_of', 'amount',
-           'instant', 'clean_json', 'policy_hash', 'file_seal', 'file_row', 'row_of', 'Item', 'item_of', 'answer_of',
-           'linked', 'head_of']
+           'JSON_COLUMN', 'OWN', 'LONGEST_NAME', 'MOST_FILE', 'with_seal', 'seal_fits', 'signed', 'Entry', 'as_json',
+           'name_of', 'amount', 'instant', 'clean_json', 'policy_hash', 'file_row', 'row_of', 'Item', 'item_of',
+           'answer_of', 'linked', 'head_of']
 
 # %% ../../nbs/live/100_tables.ipynb #84de4066
 import hashlib, json, math
@@ -49,12 +49,14 @@ VERDICTS = Table("verdicts", METADATA,
 COUNTED = ("time", "decision", "severity", "status", "backend", "shielded", "latency_ms")
 Index("verdicts_counted", *(VERDICTS.c[name] for name in COUNTED))
 
-POLICIES = Table("policies", METADATA, _text("hash", primary_key=True), _text("version"), _text("text"), _text("time"))
+POLICIES = Table("policies", METADATA, _text("hash", primary_key=True), _text("version"), _text("text"), _text("time"),
+    _text("seal"))
 
 CHAINS = Table("chains", METADATA, _text("id", primary_key=True),
     _text("holds"),                     # rows of which table
     _text("started"), _text("host"), _number("pid"),
-    _text("key_id"))                    # tells which key it is signed with
+    _text("key_id"),                    # tells which key it is signed with
+    _text("seal"))
 
 # %% ../../nbs/live/100_tables.ipynb #4821e61d
 OUTCOMES = Table("outcomes", METADATA,
@@ -76,6 +78,16 @@ PRUNED = Table("pruned", METADATA,
     _text("hash"), _number("rows"), _text("first"), _text("last"), _text("summary"), _text("time"), _text("seal"))
 
 CHAINED: dict[str, Table] = {"verdicts": VERDICTS, "outcomes": OUTCOMES}
+
+def with_seal(table: Table, row: Mapping[str, Any], key: Key) -> dict[str, Any]:
+    "A row of a table that is in no chain, with its seal. The table's name is under it, too: no row passes for another."
+    told = json.dumps([table.name, *(row[c.name] for c in table.columns if c.name != "seal")])
+    return {**row, "seal": sealed(key, told)}
+
+def seal_fits(table: Table, row: Mapping[str, Any], key: Key) -> bool:
+    "Is a row as it was sealed?"
+    try: return bool(row["seal"] == with_seal(table, row, key)["seal"])
+    except (TypeError, ValueError): return False      # something that was never written there
 
 def signed(table: Table) -> list[str]:
     "The columns of a chained table that are signed, in order: all but the signature."
@@ -143,17 +155,12 @@ def policy_hash(text: str) -> str:
 
 MOST_FILE = 65_536     # characters of a file
 
-def file_seal(row: Mapping[str, Any], key: Key) -> str:
-    "The signature of a file."
-    return sealed(key, json.dumps([row[k] for k in ("client", "session", "path", "text")]))
-
-def file_row(client: str, session: str, path: str, text: str, key: Key) -> dict[str, Any]:
-    "A file of a session as a row. Raises ValueError for what cannot be stored."
+def file_row(client: str, session: str, path: str, text: str) -> dict[str, Any]:
+    "A file of a session as a row, without its time and its seal. Raises ValueError for what cannot be stored."
     if len(text) > MOST_FILE: raise ValueError(f"a file of a session is longer than {MOST_FILE} characters")
     clean, found = redact(text.replace("\0", "\ufffd").encode("utf-8", "replace").decode())
-    row = {"client": name_of("client", client), "session": name_of("session", session), "path": name_of("path", path),
-           "text": clean}
-    return row | {"redactions": len(found), "seal": file_seal(row, key)}
+    return {"client": name_of("client", client), "session": name_of("session", session),
+            "path": name_of("path", path), "text": clean, "redactions": len(found)}
 
 def row_of(entry: Entry, key: Key) -> dict[str, Any]:
     "A verdict as a row, its place in the chain left open. Raises ValueError for what cannot be stored."
@@ -176,13 +183,13 @@ class Item(NamedTuple):
     table: str
     row: dict[str, Any]
     policy: str = ""                            # text of the rules in force
-    files: Sequence[Mapping[str, Any]] = ()     # rows
+    files: Sequence[Mapping[str, Any]] = ()     # rows, not sealed yet
 
 def item_of(entry: Entry, key: Key) -> Item:
     "A verdict with what belongs to it, ready to be committed. Raises ValueError for what cannot be stored."
     row = row_of(entry, key)
     return Item("verdicts", row, entry.policy,
-                [file_row(entry.client, row["session"], p, t, key) for p, t in entry.files.items()])
+                [file_row(entry.client, row["session"], p, t) for p, t in entry.files.items()])
 
 def answer_of(row: Mapping[str, Any]) -> dict[str, Any]:
     "The answer in a row."

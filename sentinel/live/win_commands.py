@@ -32,9 +32,9 @@ class _Text:
         self.last = {opened: text.rfind(closed) for opened, closed in _LONG.items()}
 
     def long(self) -> tuple[str, int]:
-        "A comment `<# #>` or text `@' '@` that begins here, and its end."
+        "A comment `<# #>` or text `@' '@` that begins here, its end."
         opened = self.text[self.at:self.at + 2]
-        if opened not in _LONG or self.last[opened] <= self.at: return "", self.at
+        if opened not in _LONG or self.last[opened] <= self.at + 1 + 1: return "", self.at
         return opened, self.text.index(_LONG[opened], self.at + 2) + len(_LONG[opened])
 
     def resolved(self, text: str) -> tuple[str, bool]:
@@ -56,7 +56,7 @@ def _word(t: _Text, m: re.Match[str]) -> tuple[str, bool, bool]:
     kind, text = m.lastgroup, m[0]
     if kind == "single": return text[1:-1].replace("''", "'"), True, False
     if kind == "double":
-        value, known = t.resolved(re.sub(r'""', '"', text[1:-1]))
+        value, known = t.resolved(text[1:-1].replace('""', '"'))
         return re.sub(r"`(.)", r"\1", value), known and "$(" not in text, False
     value, known = t.resolved(text)
     return re.sub(r"[`^](.)", r"\1", value), known, True
@@ -110,8 +110,7 @@ def _commands(t: _Text, closing: str, depth: int, before: Command | None, operat
                 if value.lower() not in ("$null", "nul"):
                     redirects.append(Redirect(text.lstrip("0123456789*"), Word(value, (n.start(), n.end()), known)))
             glued = False; continue
-        if name := words and kind == "open" and re.compile(r"\{[\w-]+\}").match(t.text,
-            place[0]):      # {default}, {GUID}
+        if name := words and kind == "open" and re.compile(r"\{[\w-]+\}").match(t.text, place[0]):  # {default}, {GUID}
             if words[0].text.lower() not in ("%", "?", "foreach-object", "where-object", "foreach", "where"):
                 m, kind, t.at = name, "letters", name.end()
         if kind == "open":
@@ -137,7 +136,7 @@ def _commands(t: _Text, closing: str, depth: int, before: Command | None, operat
     finish(False)
 
 def win_commands(text: str,               # one line or a whole script
-                 operators: bool = True,  # is a lone & between commands, as in cmd?
+                 operators: bool = True,  # is a lone & a separator, as in cmd?
                 ) -> list[Command]:
     "The commands of a PowerShell or cmd text. Those in brackets come before the one around them."
     t = _Text(text[:LARGEST_TEXT])

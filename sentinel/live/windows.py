@@ -13,7 +13,7 @@ from .commands import DEEPEST, Command, Reader, Setting, Word
 from .effects import Effect, environment_of, moved
 from .given import unseen
 from .shell import effects_of
-from .win_commands import ALIASES, LARGEST_TEXT, parameters, win_commands
+from .win_commands import ALIASES, LARGEST_TEXT, MOST, parameters, win_commands
 from .win_programs import WINDOWS_PROGRAMS, windows_path
 from .win_verbs import cmdlet
 
@@ -154,7 +154,10 @@ def windows(text: str, setting: Setting) -> list[Effect]:
     found: list[Effect] = []
     if len(text) > LARGEST_TEXT:
         return [Effect("unread", text[:80], tool="windows", why="too long", span=(0, len(text)))]
-    for c in win_commands(text):
+    commands = win_commands(text)
+    if len(commands) >= MOST:      # the last of many is not lost
+        found.append(Effect("unread", text[:80], tool="windows", why="too many commands", span=(0, len(text))))
+    for c in commands:
         here: list[Effect] = []
         try:
             if c.words: here += _one(c, setting)

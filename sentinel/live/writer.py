@@ -6,7 +6,7 @@
 __all__ = ['T', 'R', 'MOST', 'PENDING', 'NotLogged', 'Writer', 'settle', 'Book']
 
 # %% ../../nbs/live/105_writer.ipynb #1e31cace
-import asyncio, os, secrets, socket, threading
+import asyncio, math, os, secrets, socket, threading, time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as Late
@@ -19,7 +19,8 @@ from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 from .chain import Anchor, Anchors, Head, Key
 from .database import insert_for, meaning
 from .repeats import once, rows_there, told_apart
-from .tables import CHAINED, CHAINS, FILES, OUTCOMES, POLICIES, PRUNED, VERDICTS, Item, head_of, instant, linked
+from .tables import CHAINED, CHAINS, FILES, OUTCOMES, POLICIES, VERDICTS, Item, head_of, instant, linked
+from .tables import with_seal
 
 # %% ../../nbs/live/105_writer.ipynb #44cd0ac0
 T = TypeVar("T")
@@ -45,6 +46,16 @@ class Writer(Generic[T, R]):
         self.commit, self.wait, self.name = commit, wait, name
         self.queue: SimpleQueue[_Job | None] = SimpleQueue()
         self.lock, self.thread, self.closed = threading.Lock(), None, False
+        self.failed, self.good = "", -math.inf      # why the last commit failed; when one succeeded, in seconds
+
+    def went(self, failed: str = "") -> None:
+        "Remember how a commit went."
+        self.failed = failed
+        if not failed: self.good = time.monotonic()
+
+    def _late(self) -> NotLogged:
+        self.went(f"the database did not answer in {self.wait:g} s")
+        return NotLogged(self.failed)
 
     def _put(self, job: _Job) -> None:
         if self.queue.qsize() >= PENDING: raise NotLogged(f"{PENDING} rows wait for the database")
@@ -62,7 +73,7 @@ class Writer(Generic[T, R]):
         try: return waiter.result(self.wait)
         except (Late, TimeoutError):
             waiter.cancel()      # if it has not begun, it will not
-            raise NotLogged(f"the database did not answer in {self.wait:g} s") from None
+            raise self._late() from None
 
     async def awrite(self, item: T) -> R:
         "Commit an item and wait for it in an event loop. Raises NotLogged, in bounded time."
@@ -71,7 +82,7 @@ class Writer(Generic[T, R]):
         self._put(_Job(item, waiter, loop))
         try:
             async with asyncio.timeout(self.wait): return await waiter
-        except TimeoutError: raise NotLogged(f"the database did not answer in {self.wait:g} s") from None
+        except TimeoutError: raise self._late() from None
 
     def _batch(self) -> tuple[list[_Job], bool]:
         jobs, go_on = [self.queue.get()], True
@@ -87,9 +98,12 @@ class Writer(Generic[T, R]):
         while go_on:
             jobs, go_on = self._batch()
             if not jobs: continue
-            try: results = self.commit([j.item for j in jobs])
+            try:
+                results = self.commit([j.item for j in jobs])
+                self.went()
             except Exception as e:
                 said = e if isinstance(e, NotLogged) else NotLogged(f"{type(e).__name__}: {e}".splitlines()[0][:300])
+                self.went(str(said))
                 results = [said] * len(jobs)
             by_loop: dict[asyncio.AbstractEventLoop, list[tuple[Any, Any]]] = {}
             for job, result in zip(jobs, results):
@@ -180,12 +194,13 @@ class Book:
     def write(self, c: Connection, items: Sequence[Item], careful: bool) -> tuple[list[Any], dict[str, Head], set[str]]:
         "Write rows in a transaction. Returns results, new heads, and policies that were written."
         now, results, heads = instant(self.clock()), {}, {}
-        of = {name: [k for k, item in enumerate(items) if item.table == name] for name in (*CHAINED, "files")}
+        of = {name: [k for k, item in enumerate(items) if item.table == name] for name in CHAINED}
         rows = [items[k].row for k in of["verdicts"]]
+        seal = lambda table, row: with_seal(table, row, self.key)
         texts = {i.row["policy_hash"]: {"hash": i.row["policy_hash"], "version": i.row["policy_version"],
                                         "text": i.policy, "time": now}
                  for i in items if i.table == "verdicts" and i.row["policy_hash"] not in self.policies}
-        if texts: self.inserts["policies"].run(c, list(texts.values()))
+        if texts: self.inserts["policies"].run(c, [seal(POLICIES, p) for p in texts.values()])
         kept, new = told_apart(rows, rows_there(c, [n for r in rows if (n := once(r))]) if careful else {})
         results |= zip(of["verdicts"], kept)
         added = {"verdicts": new, "outcomes": [items[k].row for k in of["outcomes"]]}
@@ -194,17 +209,15 @@ class Book:
             for row in added[name]: row["time"] = now
             if name not in self.begun:
                 self.anchor({chain: Head()})
-                self.inserts["chains"].run(c,
-                                           [{"id": chain, "holds": name, "started": now,
-                                             "host": socket.gethostname()[:200],
-                                                "pid": os.getpid(), "key_id": self.key.id}])
+                entry = {"id": chain, "holds": name, "started": now, "host": socket.gethostname()[:200],
+                         "pid": os.getpid(), "key_id": self.key.id}
+                self.inserts["chains"].run(c, [seal(CHAINS, entry)])
             heads[name] = linked(added[name], CHAINED[name], chain,
                                  self.heads.get(name) or head_of(c, CHAINED[name], chain), self.key)
             self.inserts[name].run(c, added[name])
-        results |= {k: items[k].row["outcome_id"] for k in of["outcomes"]} | dict.fromkeys(of["files"])
-        files = [items[k].row for k in of["files"]] + [f for k, kept in zip(of["verdicts"], kept) if not kept.repeated
-                                                       for f in items[k].files]
-        if files: self.inserts["files"].run(c, [f | {"time": now} for f in files])
+        results |= {k: items[k].row["outcome_id"] for k in of["outcomes"]}
+        files = [{**f, "time": now} for k, kept in zip(of["verdicts"], kept) if not kept.repeated for f in items[k].files]
+        if files: self.inserts["files"].run(c, [seal(FILES, f) for f in files])
         return [results[k] for k in range(len(items))], heads, set(texts)
 
     def anchor(self, heads: Mapping[str, Head]) -> None:
