@@ -5,6 +5,7 @@ as are those whose directive is one of `tst_flags` in settings.ini, unless NB_FL
 """
 import os
 import re
+import sys
 from configparser import ConfigParser
 from pathlib import Path
 
@@ -16,6 +17,13 @@ ASSERTS = re.compile(r"\bassert\b|\btest_(eq|close|fail|ne)\(|pytest\.raises")
 config = ConfigParser(delimiters=["="])
 config.read(ROOT / "settings.ini", encoding="utf-8")
 SKIPPED = set(config["DEFAULT"]["tst_flags"].split()) - set(os.environ.get("NB_FLAGS", "").split())
+
+
+def forget_readers(cells):
+    "Where a notebook puts readers of its own among the package's, the modules are loaded anew: for it, and for the next one."
+    if any("REGISTRY" in c.source for c in cells):
+        for name in [m for m in sys.modules if m.startswith("sentinel.live")]:
+            del sys.modules[name]
 
 
 def pytest_collect_file(parent, file_path):
@@ -44,6 +52,7 @@ class Notebook(pytest.File):
 
         if self.shell is None:
             os.environ.setdefault("MPLBACKEND", "agg")
+            forget_readers(self.cells)
             self.shell = CaptureShell(path=self.path.parent)
         here = os.getcwd()
         os.chdir(self.path.parent)
@@ -71,6 +80,10 @@ class Cell(pytest.Item):
 
     def repr_failure(self, excinfo):
         return str(excinfo.value)
+
+    def teardown(self):
+        if self.parent.done == len(self.parent.cells):
+            forget_readers(self.parent.cells)
 
     def reportinfo(self):
         return self.path, self.number, f"{self.path.name}::{self.name}"

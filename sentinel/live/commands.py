@@ -9,7 +9,7 @@ __all__ = ['DEEPEST', 'Reader', 'Word', 'Redirect', 'Command', 'command', 'Optio
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
-from .effects import Effect, Environment, environment_of, moved
+from .effects import Effect, moved
 
 # %% ../../nbs/live/001_commands.ipynb #bbf0c44e
 class Word(NamedTuple):

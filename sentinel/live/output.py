@@ -6,7 +6,7 @@
 __all__ = ['LARGEST', 'Filter', 'FILTERS', 'unescaped', 'output']
 
 # %% ../../nbs/live/002_output.ipynb #793fda7e
-import base64, binascii, bz2, codecs, lzma, re, zlib
+import base64, binascii, bz2, lzma, re, zlib
 from collections.abc import Callable
 from .commands import Command, Word, options
 

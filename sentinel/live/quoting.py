@@ -50,6 +50,7 @@ class State:
         self.given: Word | None = None             # what they read from their standard input
         self.ticks: list[tuple[str, tuple[int, int]]] = []      # commands in backticks that have no node
         self.depth = self.steps = 0
+        self.renames = b"alias" in self.source or b"enable" in self.source      # `true` may be another program then
         self.script = Script([], [])
 
     def span(self, n: Node) -> tuple[int, int]: return self.at(n.start_byte), self.at(n.end_byte)
@@ -98,6 +99,7 @@ def _value(s: State, name: str, written: str) -> tuple[str, bool, bool]:
     "Text, is it known, is it a pattern?"
     v = s.variables.get(name)
     if isinstance(v, list): return " ".join(x.text for x in v), all(x.known for x in v), any(x.glob for x in v)
+    if v and not v.known and re.match(r"\$\((ls|find) ", v.text): return v.text, False, False      # names of files
     return (v.text, True, v.glob) if v and v.known else (written, False, False)
 
 def _expanded(s: State, n: Node) -> tuple[str, bool, bool]:

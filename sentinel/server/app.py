@@ -30,7 +30,8 @@ def make_app(sessions: int = SESSIONS,          # episodes at once
     # a socket is timed by the gate; what is made over /mcp has no socket, and only OpenEnv knows how long it has been idle
     capacity = ConcurrencyConfig(max_concurrent_envs=sessions, session_timeout=limits.idle if mcp else None)
     env = SentinelTools if mcp else SentinelEnvironment
-    made = create_fastapi_app(env, SentinelAction, SentinelObservation, concurrency_config=capacity, env_name="sentinel",
+    made = create_fastapi_app(env, SentinelAction, SentinelObservation, concurrency_config=capacity,
+                              env_name="sentinel",
                               state_cls=SentinelState)      # without OpenEnv's own page, which the gate does not know
     made.title, made.version, made.description = "SENTINEL", sentinel.__version__, ABOUT
     meter = Meter()
@@ -40,7 +41,8 @@ def make_app(sessions: int = SESSIONS,          # episodes at once
         "Numbers for Prometheus: sockets, frames, refusals, seconds, memory."
         return Response(generate_latest(meter.registry), media_type=CONTENT_TYPE_LATEST)
 
-    amiss = Amiss(lambda path, data: amiss_body(path, data, mcp), frame=amiss_frame, call=lambda data: amiss_call(data, mcp))
+    amiss = Amiss(lambda path, data: amiss_body(path, data, mcp), frame=amiss_frame,
+                  call=lambda data: amiss_call(data, mcp))
     made.add_middleware(Gate, limits=limits, meter=meter, amiss=amiss)
     return made
 
