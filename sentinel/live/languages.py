@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable
 from . import amazon, backups, buckets, clouds, clusters, containers, daily, disks, exposed, files, forges
 from . import found, frameworks, git, given, google, harmless, hosts, http, infrastructure, interpreters
-from . import keepers, mongo, queues, redis, releases, schemas, sed, sockets, stores, transfers, walls
+from . import keepers, mongo, queues, redis, releases, schemas, sed, sockets, started, stores, transfers, walls
 from . import webservers, win_programs, wrappers
 from . import windows as win
 from .actions import actions
@@ -34,8 +34,8 @@ from .snippets import looks_like_snippet, snippet
 from .written import looks_like_prose
 
 # %% ../../nbs/live/098_languages.ipynb #50890c0e
-MODULES = (win_programs, harmless, daily, wrappers, found, given, interpreters, exposed, files, sed, disks, transfers, win,
-           clusters, containers, releases, amazon, google, clouds, buckets, infrastructure, git, forges, hosts, walls,
+MODULES = (win_programs, harmless, daily, wrappers, found, given, started, interpreters, exposed, files, sed, disks,
+           transfers, win, clusters, containers, releases, amazon, google, clouds, buckets, infrastructure, git, forges, hosts, walls,
            webservers, stores, redis, mongo, queues, keepers, backups, http, sockets, schemas, frameworks)
 for module in MODULES: REGISTRY.update(module.PROGRAMS)
 
