@@ -59,7 +59,8 @@ class Meter:
         self.registry = CollectorRegistry()
         ProcessCollector(registry=self.registry)
         of = dict(registry=self.registry)
-        self.open = Gauge("sentinel_sockets_open", "Sockets that are open.", **of)
+        self.open = Gauge("sentinel_sockets_open", "Sockets that are open.", multiprocess_mode="livesum",
+                          **of)      # of several workers, those that live
         self.sockets = Counter("sentinel_sockets_total", "Sockets so far, by how they ended.", ["ended"], **of)
         self.frames = Counter("sentinel_frames_total", "Frames that passed, by type.", ["type"], **of)
         self.refused = Counter("sentinel_refused_total", "What did not pass, by reason.", ["why"], **of)
