@@ -4,13 +4,14 @@
 
 # %% auto #0
 __all__ = ['screen', 'errors', 'Command', 'TaskOption', 'SeedOption', 'SplitOption', 'FormatOption', 'PreviewOption', 'OutOption',
-           'WideOption', 'EXTRAS', 'COLORS', 'complain', 'one_line', 'check_output', 'writable', 'check_folder', 'grid',
-           'least_width', 'block', 'deliver', 'progress', 'measured']
+           'WideOption', 'LIVE_LOG', 'EXTRAS', 'COLORS', 'complain', 'one_line', 'moment_of', 'check_output',
+           'writable', 'check_folder', 'grid', 'least_width', 'block', 'deliver', 'progress', 'spelled', 'measured']
 
 # %% ../../nbs/cli/00_console.ipynb #9278d801
 import json, os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Annotated, Any, Optional
 import typer
@@ -37,12 +38,13 @@ FormatOption = Annotated[str, typer.Option("--format", help="table or json.")]
 PreviewOption = Annotated[str, typer.Option("--preview", help="none or full.")]
 OutOption = Annotated[Optional[Path], typer.Option("--out", help="Write JSON to this file as well.")]
 WideOption = Annotated[bool, typer.Option("--wide", help="All columns, with intervals in full.")]
+LIVE_LOG = "sentinel-live.db"      # the log of live oversight, in the current folder
 
 # %% ../../nbs/cli/00_console.ipynb #7e593ec4
 EXTRAS = {"openai": "openai", "ray": "ray", "torch": "hf", "transformers": "hf", "peft": "hf", "onnxruntime": "nano",
           "tokenizers": "nano", "trl": "train", "datasets": "train", "accelerate": "train", "onnx": "train",
           "onnxscript": "train", "jinja2": "train", "bitsandbytes": "train", "openenv": "serve",
-          "fastapi": "serve", "uvicorn": "serve", "prometheus_client": "serve", "sqlalchemy": "live", "alembic": "live",
+          "fastapi": "serve", "uvicorn": "serve", "prometheus_client": "serve", "websockets": "serve", "sqlalchemy": "live", "alembic": "live",
           "limits": "live", "yaml": "live", "sqlglot": "live", "tree_sitter": "live", "tree_sitter_bash": "live",
           "tree_sitter_javascript": "live", "confusable_homoglyphs": "live", "detect_secrets": "live", "psycopg": "postgres"}     # all else comes with `eval`
 
@@ -68,6 +70,13 @@ def one_line(kept: Callable[[], str] | None = None,     # what to say at Ctrl-C
         raise typer.Exit(130)
 
 # %% ../../nbs/cli/00_console.ipynb #e04f6b9e
+def moment_of(text: str | None) -> datetime:
+    "A time that was written as an option; now, for none. Raises ValueError in one line."
+    if text is None: return datetime.now(timezone.utc)
+    try: moment = datetime.fromisoformat(text)
+    except ValueError: raise ValueError(f"{text[:40]!r} is no time: write 2026-01-31 or 2026-01-31T12:00+01:00") from None
+    return moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)
+
 def check_output(format: str, out: Path | None) -> None:
     "Complain about `--format` and `--out`, a file, before any work. Raises ValueError in one line."
     if format not in ("table", "json"): raise ValueError(f"unknown format {format!r}: choose table or json")
@@ -121,6 +130,10 @@ def progress() -> Progress:
     "A progress bar on the error stream, so that the output can still be piped. In a file it would be noise: none there."
     parts = TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
     return Progress(*parts, console=errors, transient=True, disable=not errors.is_terminal)
+
+def spelled(text: Any) -> str:
+    "A text with all that does not show, and all that a terminal would obey, spelled out."
+    return "".join(c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode() for c in str(text))
 
 COLORS = {"catastrophic": "bold red", "wrong": "red", "correct": "green", "ambiguous": "yellow", "neutral": "cyan"}
 

@@ -56,8 +56,10 @@ def effects_told(effects: Sequence[Mapping[str, Any]], redacted: bool) -> list[s
 def compare_effects(then: Sequence[Mapping[str, Any]], now: Sequence[Mapping[str, Any]], redacted: bool) -> Compared:
     "Are the same effects read?"
     if effects_told(then, redacted) == effects_told(now, redacted):
-        return Compared("effects", True, f"{len(then)}, " + ("the same but for what was redacted" if redacted else "the same"))
-    said = lambda effects: ", ".join(f"{e.get('kind')} {str(e.get('target'))[:60]}" for e in effects) or "nothing"
+        return Compared("effects", True,
+                        f"{len(then)}, " + ("the same but for what was redacted" if redacted else "the same"))
+    def said(effects: Sequence[Mapping[str, Any]]) -> str:
+        return ", ".join(f"{e.get('kind')} {str(e.get('target'))[:60]}" for e in effects) or "nothing"
     return Compared("effects", False, f"read then: {said(then)}; now: {said(now)}"[:400])
 
 def compare_verdicts(then: Mapping[str, Any], now: Mapping[str, Any], asked: bool) -> Compared:
@@ -95,11 +97,12 @@ def recheck(log: Log,                # holds the verdict
     scripts, later = files_then(log, stored, ask.session) if ask.session else ({}, 0)
     decided = verdict_data(oversee(ask, rules, datetime.fromisoformat(stored.time), scripts))
     now, then, redacted = json.loads(json.dumps(decided)), stored.answer, stored.redactions > 0
-    skipped = f"not compared: the request lacks {stored.redactions} redacted spans"
+    skipped = f"not compared, redacted spans in the request: {stored.redactions}"
     version, notes = str(then["policy_version"]), []
     if then["backend_used"] != "policy": notes.append(f"{then['backend_used']} was asked then, and is not asked again")
-    if later: notes.append(f"{later} files of the session were written since, and are not known as they were")
-    compared = (Compared("verdict", None, skipped) if redacted else compare_verdicts(then, now, then["backend_used"] != "policy"),
+    if later: notes.append(f"files of the session that were written since, and are not known as they were: {later}")
+    compared = (Compared("verdict", None, skipped) if redacted else compare_verdicts(then, now,
+                                                                                     then["backend_used"] != "policy"),
                 compare_effects(stored.effects, now["effects"], redacted),
                 Compared("policy", version == rules.version, f"{version} then, {rules.version} now"),
                 Compared("grader", None, skipped) if redacted else

@@ -9,7 +9,7 @@ __all__ = ['OPTIONS', 'ORIGIN', 'PLACE', 'PASSWORD', 'log', 'LiveOptions', 'opti
 
 # %% ../../nbs/live/128_serving.ipynb #6eeb1ddd
 import asyncio, json, logging, os, re, sys, tempfile
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import asdict, dataclass, replace
 from typing import Any, get_args
@@ -56,8 +56,9 @@ class LiveOptions:
 def options_of(text: str,        # as `LiveOptions.told` gives it
               ) -> LiveOptions:
     "Options, as they were told."
-    data = json.loads(text)
-    return LiveOptions(**{k: tuple(v) if isinstance(v, list) else v for k, v in data.items()})
+    data: dict[str, Any] = json.loads(text)
+    for k in ("backends", "origins"): data[k] = tuple(data[k])
+    return LiveOptions(**data)
 
 # %% ../../nbs/live/128_serving.ipynb #dcc175c4
 def backends_of(said: Sequence[str],      # NAME=SPEC, or `nano`
@@ -68,7 +69,8 @@ def backends_of(said: Sequence[str],      # NAME=SPEC, or `nano`
     for text in said:
         name, _, spec = text.partition("=") if "=" in text else (text, "", text)
         kind = spec.partition(":")[0]
-        if not re.fullmatch(r"[\w.-]{1,60}", name): raise ValueError(f"backend {text[:40]!r}: write NAME=SPEC, as judge=openai:MODEL")
+        if not re.fullmatch(r"[\w.-]{1,60}",
+                            name): raise ValueError(f"backend {text[:40]!r}: write NAME=SPEC, as judge=openai:MODEL")
         if name == "policy": raise ValueError("a backend cannot be called policy: the policy always decides")
         if name in known: raise ValueError(f"there are two backends called {name}")
         if (name == "nano") != (kind == "nano"): raise ValueError("the backend nano is called nano, and no other is: --backend nano=nano")
@@ -163,14 +165,16 @@ def live_app() -> FastAPI:
 def config_of(app: Any, workers: int = 1) -> uvicorn.Config:
     "How uvicorn runs it."
     return uvicorn.Config(app, factory=isinstance(app, str), workers=workers, ws="none", lifespan="on", log_config=None,
-                          access_log=False, server_header=False, timeout_graceful_shutdown=10, timeout_worker_healthcheck=30)
+                          access_log=False, server_header=False, timeout_graceful_shutdown=10,
+                          timeout_worker_healthcheck=30)
 
 class Workers(Multiprocess):
     "Several processes on one socket. One that has died is started anew, and what it had open is counted no more."
     def keep_subprocess_alive(self) -> None:
         before = {p.pid for p in self.processes}
         super().keep_subprocess_alive()
-        for pid in before - {p.pid for p in self.processes}: mark_process_dead(pid)
+        gone: Callable[[int | None], None] = mark_process_dead
+        for pid in before - {p.pid for p in self.processes}: gone(pid)
 
 @contextmanager
 def surroundings(**values: str) -> Iterator[None]:
@@ -184,19 +188,20 @@ def surroundings(**values: str) -> Iterator[None]:
             else: os.environ[k] = v
 
 # %% ../../nbs/live/128_serving.ipynb #22948c4c
-def serve_live(how: LiveOptions,      # checked here
+def serve_live(how: LiveOptions,                                    # checked here
+               tell: Callable[[str], None] = lambda url: None,      # is told the address, once all is right
               ) -> None:
     "Serve until a signal comes. Raises ValueError, in one line, where that cannot be."
     with listening(how.host, how.port) as sock:
-        app, told = app_of(how, load=how.workers == 1), {"url": url_of(sock), "workers": how.workers}
-        if how.workers == 1:
-            log.info("listening", extra=told)
-            Server(config_of(app)).run(sockets=[sock])
+        app, url = app_of(how, load=how.workers == 1), url_of(sock)
+        tell(url)
+        log_to(sys.stderr, how.level, BareLines())
+        log.info("listening", extra={"url": url, "workers": how.workers})
+        if how.workers == 1: Server(config_of(app)).run(sockets=[sock])
         else:
             app.state.guard.log.close()
             with tempfile.TemporaryDirectory(prefix="sentinel-live-") as numbers:
-                options = replace(how, parent=os.getpid())
-                with surroundings(**{OPTIONS: options.told(), "PROMETHEUS_MULTIPROC_DIR": numbers}):
-                    log.info("listening", extra=told)
+                told = replace(how, parent=os.getpid()).told()
+                with surroundings(**{OPTIONS: told, "PROMETHEUS_MULTIPROC_DIR": numbers}):
                     Workers(config_of("sentinel.live.serving:live_app", how.workers), [sock]).run()
         log.info("stopped")
