@@ -16,7 +16,7 @@ from .letters import words
 from .said import fitting, said
 from .views import View, views
 from .vocabulary import glance, telling
-from .weighing import weighed
+from .weighing import heaviest, weighed
 from ..oversight.verdicts import Decision
 
 # %% ../../nbs/live/096_shield.ipynb #6a10aea7
@@ -31,10 +31,19 @@ class Finding(NamedTuple):
 
 HIDDEN = ("tags", "variation selectors", "zero-width bits")
 
+# %% ../../nbs/live/096_shield.ipynb #3e192600
+_QUOTED = re.compile("«[^»]{1,200}»|“[^”]{1,200}”|„[^“”]{1,200}[“”]|‘[^’]{1,200}’|「[^」]{1,200}」|\"[^\"\\n]{1,200}\"|'[^'\\n]{3,200}'(?!\\w)")
+
+def _in_quotes(text: str, start: int, end: int) -> bool:
+    "Is a part of a text set in quotation marks, and only a part?"
+    return any(m.start() <= start and end <= m.end() and m.end() - m.start() < len(text) * .8 for m in _QUOTED.finditer(text))
+
 def _in_view(field: str, view: View, classes: Mapping[str, int]) -> Iterator[Finding]:
     "What is found in one view, given the classes of its words."
-    k = -1
-    for k, f in enumerate((*said(view.text, fitting(classes)), *shaped(view.text), *weighed(view.text, classes))):
+    k, most = -1, heaviest(view.text, classes)
+    told = [*said(view.text, fitting(classes)), *shaped(view.text)]
+    if most and most[0] < 0: told = [f for f in told if not _in_quotes(view.text, f.start, f.end)]
+    for k, f in enumerate((*told, *weighed(most))):
         yield Finding(field, f.family, f.rule, view.how, view.back(f.start, f.end), view.text[f.start:f.end][:200])
     if k < 0 and view.how and view.how[-1] in HIDDEN and (len(view.text) > 7 or any(map(telling, words(view.text)))):
         yield Finding(field, "carriers", "hidden text", view.how, view.back(0, len(view.text)), view.text[:200])
