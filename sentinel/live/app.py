@@ -44,12 +44,13 @@ class Door:
         said = dict(scope["headers"]).get(b"authorization", b"").decode("latin-1")
         address = (scope.get("client") or ("unknown", 0))[0]
         client = known(self.tokens, said) if self.tokens else Client(address, frozenset({"admin"}))
+        name = client.name if client else f"strangers at {address}"      # so that nobody tries tokens all day
+        if wait := self.limit.wait(name):
+            self.on_limit()
+            return await _say(send, 429, f"over the rate of {name}: wait {wait} s", ("retry-after", str(wait)))
         if client is None: return await _say(send, 401, STRANGER, ("www-authenticate", "Bearer"))
         need = NEEDS.get(scope["path"], "admin")
         if not client.may(need): return await _say(send, 403, f"the token of {client.name} lacks the scope {need}")
-        if wait := self.limit.wait(client.name):
-            self.on_limit()
-            return await _say(send, 429, f"over the rate of {client.name}: wait {wait} s", ("retry-after", str(wait)))
         scope["state"] = {**scope.get("state", {}), "client": client}
         await self.app(scope, receive, send)
 

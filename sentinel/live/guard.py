@@ -122,6 +122,7 @@ class Guard:
         effects = data["happened"] if isinstance(data["happened"], list) else ()
         report = Outcome(data["verdict_id"], out.label, data["reporter"], out.grade.shaped, effects, data.get("note", ""))
         try: name = await self.log.areport(report)
+        except ValueError as e: return refused(422, str(e))
         except NotLogged: return Answered(503, unlogged(self.fail_mode, 0.0))
         return Answered(200, {"verdict_id": data["verdict_id"], "outcome_id": name, "label": out.label,
                               "reward": out.grade.shaped, "right": out.grade.binary, "logged": True})

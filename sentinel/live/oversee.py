@@ -81,7 +81,7 @@ def oversee(ask: Ask,                                # a checked request
     findings = shield(ask.texts)
     if (after := raised(decision, findings)) != decision:
         why, decision = f"{SAID['escalate']}: {findings[0].family} in {findings[0].field}. {why}", after
-    seen = [f"{f.family} in {f.field}, view {f.view}, at {f.span[0]}-{f.span[1]}" for f in findings]
+    seen = [f"{f.family} in {f.field}, view {' of '.join(f.view) or 'plain'}, at {f.span[0]}-{f.span[1]}" for f in findings]
     trace += [f"shield: {x}" for x in seen or ["nothing"]]
     sure = min(judged.confidence, .9) if second and status == "ok" else judged.confidence
     placed = tuple(e._replace(environment=falls_in(e, ask.environment)) for e in read.effects)
@@ -95,7 +95,7 @@ def effect_data(e: Effect) -> EffectData:
 
 def finding_data(f: Finding) -> FindingData:
     "A finding in JSON types."
-    return FindingData(field=f.field, family=f.family, view=f.view, span=list(f.span), shown=f.shown[:200])
+    return FindingData(field=f.field, family=f.family, view=list(f.view), span=list(f.span), shown=f.shown[:200])
 
 def verdict_data(d: Decided) -> dict[str, object]:
     "A verdict in JSON types; latency, row and log are added by whoever stores it."

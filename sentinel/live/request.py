@@ -48,7 +48,7 @@ class FindingData(TypedDict):
     "One thing that the shield saw."
     field: Annotated[str, "of the request"]
     family: Annotated[str, "of manipulation"]
-    view: Annotated[str, "plain, or how the text was decoded"]
+    view: Annotated[list[str], "how the text had to be read, step by step; empty: as it stands"]
     span: Annotated[list[int], "from where to where in the field"]
     shown: Annotated[str, "what was found, as far as it is short"]
 
