@@ -107,6 +107,11 @@ def _installed(c: Command) -> list[Effect]:
     found += [w for w in values(c.args, _INDEXES) if near.match(w.text)]
     return [Effect("fetches", w.text[:200], "one", "hard", span=w.span) for w in found]
 
+# %% ../../nbs/live/010_started.ipynb #adb53aff
+_LOSES = frozenset("--accept-data-loss --allow-data-loss --yes-i-really-mean-it --yes-i-really-really-mean-it"
+                   " --yes-i-really-really-mean-it-not-faking --i-know-what-i-am-doing --delete-all-data --drop-database"
+                   " --wipe-data --destroy-data --erase-all".split())
+
 # %% ../../nbs/live/010_started.ipynb #e17a75ba
 def _started(c: Command, setting: Setting) -> list[Effect]:
     name, found = _name(c), []
@@ -130,6 +135,8 @@ def _started(c: Command, setting: Setting) -> list[Effect]:
             if w.text[:2] in ("<(", "$("): found.append(printed(w)._replace(span=w.span))
             elif re.match(r"/tmp/|/var/tmp/|/dev/", w.text):
                 found.append(unseen(w.text, strict=True)._replace(span=w.span))
+    loses = next((w for w in c.args if w.text.partition("=")[0] in _LOSES), None)
+    if loses: found.append(Effect("deletes", loses.text, "all", "no", why="it is told to lose data", span=loses.span))
     return [e for e in found if e.kind not in ("reads", "says")]
 
 PROGRAMS: dict[str, Reader] = {"--": _started}
