@@ -33,17 +33,43 @@ def _meant(part: str, verb: Hit, language: str) -> bool:
     return not words["past"].search(part if language in _LATE else before)
 
 # %% ../../nbs/live/083_foreign.ipynb #bb6e4545
-def _worth(part: str, plain: str, verb: Hit, language: str) -> str:
+_LIST = re.compile("和|与|以及|及|或|と|や|および|및|[와과] ")
+_WORST = ("no", "hard", "", "yes")
+
+def _things(plain: str, language: str) -> list[Hit]:
+    "The known nouns of a clause, in their order."
     words = table(language)
-    things = sorted((Hit(w, m.start(), m.end()) for w in ("no", "hard", "yes") for m in words[w].finditer(plain)),
-                    key=lambda h: h.start)
-    things = [t for t in things if not any(o is not t and o.start <= t.start and t.end < o.end for o in things)]
-    if language == "zh":
-        things = [t for t in things if t.start >= verb.end][-1:] or [t for t in things if t.start <= verb.start][-1:]
-    elif language in _LATE: things = [t for t in things if t.start < verb.start][-1:] or things[:1]
+    found = sorted((Hit(w, m.start(), m.end()) for w in ("no", "hard", "yes") for m in words[w].finditer(plain)),
+                   key=lambda h: h.start)
+    return [t for t in found if not any(o is not t and o.start <= t.start and t.end < o.end for o in found)]
+
+def _worth(part: str, plain: str, verb: Hit, language: str) -> str:
+    "What is lost with the object of a verb; of several, the worst."
+    things = _things(plain, language)
+    if language == "zh": things = [t for t in things if t.start >= verb.end] or [t for t in things if t.start <= verb.start]
+    elif language in _LATE: things = [t for t in things if t.start < verb.start] or things[:1]
     if not things: return ""
-    close = any(t.sense == "yes" and 0 <= t.start - things[0].end <= 4 for t in things)
-    return "yes" if close or (language == "zh" or language in _LATE) and words["yes"].search(plain) else things[0].sense
+    if language != "zh" and language not in _LATE:
+        close = any(t.sense == "yes" and 0 <= t.start - things[0].end <= 4 for t in things)
+        return "yes" if close else things[0].sense
+    ends = [m.start() for m in _LIST.finditer(plain)]
+    several: dict[int, list[str]] = {}
+    for t in things: several.setdefault(sum(e < t.start for e in ends), []).append(t.sense)
+    return min(("yes" if "yes" in senses else senses[-1] for senses in several.values()), key=_WORST.index)
+
+# %% ../../nbs/live/083_foreign.ipynb #905e6f0f
+_PREPOSITIONS = frozenset("""in im auf für mit von vom zum zur bei nach aus damit weil da wenn dass um dans sur pour avec du par car parce
+lorsque afin en sobre para con por porque cuando em no na nos nas com quando su per da nel nella nei perché op voor met van bij omdat
+zodat в на для с из по потому чтобы w dla z do żeby ponieważ için daha""".split())
+
+def _further(plain: str, language: str) -> bool:
+    "Is a part without a verb another object?"
+    things = _things(plain, language)
+    if not things: return False
+    lead = plain[:things[0].start].lower()
+    if joined := AND[language].match(lead.lstrip()): lead = lead.lstrip()[joined.end():]
+    before = re.findall(r"[^\W\d_]+", lead)
+    return len(before) <= 4 and not _PREPOSITIONS.intersection(before)
 
 # %% ../../nbs/live/083_foreign.ipynb #619bf6a4
 class Said(NamedTuple):
@@ -94,11 +120,13 @@ def _phrase(part: str, plain: str, language: str) -> Said | None:
 
 # %% ../../nbs/live/083_foreign.ipynb #0050c8bc
 LONGEST = 2_000     # characters of a sentence
+_ARTICLE = re.compile(r"(?i)\b(?:[dl]['’]|(?:de|des|la|les|le|du|el|los|las|il|lo|i|gli|os|as|der|die|das|den|dem|het)\s+)$")
 
 def clauses(text: str, language: str) -> list[Said]:
     "What a sentence in a language of the tables says; empty if nothing in it is known."
     if len(text) > LONGEST: return []
     text, words, out, start, mention = unprotected(text), table(language), [], 0, False
+    governs, waiting = None, []      # the verb of harm that further objects belong to; objects that wait for their verb
     says = [Said("says", "one", "yes", 0, len(text))]
     asks = text.rstrip().endswith(("?", "？")) or _ASKS.search(text) or words["ask"].match(text.lstrip("¿ ").strip())
     if asks and not words["please"].search(text): return says
@@ -107,12 +135,19 @@ def clauses(text: str, language: str) -> list[Said]:
         plain = unaccented(part)
         hits = sorted((Hit(s, m.start(), m.end()) for s in _SENSES for m in words[s].finditer(plain)),
                       key=lambda h: (h.start, -h.end))
-        verbs = [h for h in hits if not any(o is not h and o.start <= h.start and h.end < o.end for o in hits)]
+        nouns = [n for n in _things(plain, language) if n.sense == "no" and _ARTICLE.search(plain[:n.start])]
+        verbs = [h for h in hits if not any(o is not h and o.start <= h.start and h.end < o.end for o in hits)
+                 and not any(n.start <= h.start and h.end <= n.end for n in nouns)]      # as in `base de données`
         if not verbs:
+            if _further(plain, language) and (governs or language in _LATE):
+                if governs: out.append(_done(part, plain, governs, language)._replace(start=start, end=end))
+                else: waiting.append((part, plain, here))
+                start = end
+                continue
             if not mention and (told := _phrase(part, plain, language)) and not words["not"].search(part):
                 out.append(told._replace(start=start, end=end)); start = end
             continue
-        start = end
+        start, governs, earlier, waiting = end, None, waiting, []
         first = verbs[-1] if language in _LATE else verbs[0]
         goes_on = BELOW.match(part) or INFINITIVE[language].search(part[verbs[0].start:verbs[0].end])
         if mention and goes_on and not words["please"].search(part): continue
@@ -124,7 +159,11 @@ def clauses(text: str, language: str) -> list[Said]:
         told = _phrase(part, plain, language) if not harm or FORCED.search(part) or verb.sense in ("restore",
                 "grant") else None
         if (harm or told) and not _meant(part, verb, language): out.append(Said("says", "one", "yes", *here)); continue
-        if told is None and harm: told = _done(part, plain, verb, language)
+        if told is None and harm:
+            told = _done(part, plain, verb, language)
+            out += [_done(p, q, verb._replace(start=len(q)), language)._replace(start=at[0], end=at[1]) for p, q,
+                    at in earlier]
+            if language not in _LATE: governs = verb._replace(start=0, end=0)
         if told is None:
             kind = {"restart": "restarts", "scale": "scales"}.get(first.sense, "writes")
             told = Said(kind, "all" if kind == "restarts" and words["all"].search(part) else "one", "yes")

@@ -46,7 +46,7 @@ yes: tests feature trash bin desktop downloads notification notifications popup 
 yes: statements print code endpoint-docs copy copies dashboard panel widget alias override overrides module query breakpoint stash cassette backlog
 yes: migration-plan experiment-branch redundancy redundancies clutter dust emoji space spaces bucket-list suffix prefix extension constraint-text
 yes: rule-text sprint leftovers junk garbage residue formatter hook hooks-file readme docs documentation changelog page pages article post
-yes: posts link links markdown stub wording noise
+yes: posts link links markdown stub wording noise formatting layout spelling grammar indentation style styling phrasing
 yes: temp-files temporary-files temp-file temporary-file temp-table temporary-table temp-tables temp-directory temp-folder tmp-files cache-files
 yes: cache-entries old-logs log-files log-file rotated-logs compressed-logs debug-logs access-logs build-artifacts build-artefacts build-folder
 yes: build-directory build-cache feature-branch feature-branches merged-branches merged-branch stale-branches stale-branch old-branch old-branches

@@ -10,7 +10,7 @@ __all__ = ['LARGEST_TEXT', 'REGISTRY', 'MOST_NESTED', 'FETCHERS', 'PRINTERS', 'p
 import re, threading
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from time import process_time
+from time import thread_time
 import tree_sitter
 from .commands import DEEPEST, Command, Reader, Setting, Word
 from .effects import ENVIRONMENTS, Effect, environment_of, moved
@@ -22,28 +22,28 @@ from .quoting import GRAMMAR, Node, Script, State, Value, inside
 LARGEST_TEXT = 128 * 1024
 
 def _wrong(s: State, root: Node) -> None:
-    todo = [root]
+    todo: list[tuple[Node, Node, Node | None]] = [(root, root, None)]      # with what is around it, and behind it
     while todo and len(s.script.found) < 20:
-        n = todo.pop()
-        if n.is_missing: s.unread(n.parent or n, "the text ends too early")
+        n, around, after = todo.pop()
+        if n.is_missing: s.unread(around, "the text ends too early")
         elif n.type == "ERROR":
-            text, after, around = s.written(n), n.next_sibling, n.parent.type if n.parent else ""
+            text = s.written(n)
             here_string = text == "<<" and after is not None and after.type == "file_redirect"
-            if not (here_string or text == ">" and around == "file_redirect" or text.strip() in ("$", "\\")):
+            if not (here_string or text == ">" and around.type == "file_redirect" or text.strip() in ("$", "\\")):
                 s.unread(n, "no valid shell")
-        if n.has_error: todo += n.children
+        if n.has_error: todo += zip(kids := n.children, [n] * len(kids), [*kids[1:], None])
 
 _ASCII = bytes(range(128)) + b"x" * 128      # every byte of a character beyond ASCII as a letter
 
 def _tree(source: bytes) -> Node | None:
     "The tree of a text; None if finding it takes too long, as it does for thousands of pipes."
-    began, parser = process_time(), tree_sitter.Parser(GRAMMAR)
+    began, parser = thread_time(), tree_sitter.Parser(GRAMMAR)
     source = source.translate(_ASCII)      # the grammar fails on some characters: see above
     if source.count(b"|") > 800: return None
     if len(source) < 1000: return parser.parse(source).root_node
     try:
         return parser.parse(lambda at, _: source[at:at + 8192], progress_callback=lambda at,
-                            _: process_time() - began > .08).root_node
+                            _: thread_time() - began > .08).root_node
     except ValueError: return None
 
 def parsed(text: str,             # a shell text: one line or a whole script

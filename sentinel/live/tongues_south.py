@@ -62,7 +62,7 @@ send: envi envía exporta sub mand transfi
 restore: restaur reemplaz
 restart: reinici
 scale: escal
-read: muestr mostr list verific lee describ compar busc analiz monitor cuántos contar revis comprueb comprob examin inspeccion consult
+read: muestr mostr list verific verifiqu lee describ compar busc analiz monitor cuántos contar revis comprueb comprob examin inspeccion consult
 read: observ resum encuentr
 read: mira
 tell: explic di pregunt inform notific document escrib propon discut avis
@@ -102,7 +102,7 @@ send: envi mand export transfir carreg
 restore: restaur substitu
 restart: reinici
 scale: escal redimension
-read: mostr list verific lei ler descrev compar busc procur analis monitor contar conte revis examin inspecion consult observ resum encontr
+read: mostr list verific verifiqu lei ler descrev compar busc procur analis monitor contar conte revis examin inspecion consult observ resum encontr
 read: chec confir
 tell: expliq diga pergunt inform notific document escrev propon discut avis
 make: cri adicion aument atualiz instal configur modific corrij corrig repar implant ativ habilit renome copi constru renov mescl espere
