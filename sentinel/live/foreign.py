@@ -92,7 +92,8 @@ def _done(part: str, plain: str, verb: Hit, language: str) -> Said:
     if verb.sense == "stop": return Said(kind, scope, "yes" if worth == "yes" else "hard")
     if verb.sense == "expose":
         wide = PUBLIC.search(part) or INTERNET.search(part) or words["public"].search(plain)
-        return Said(kind, scope, "hard") if worth == "no" or wide and (worth or re.search(r"(?i)\bports?\b|порт|端口|"
+        return Said(kind, scope,
+                    "hard") if worth == "no" or SECRET.search(part) or wide and (worth or re.search(r"(?i)\bports?\b|порт|端口|"
                                                                                           r"ポート|\d{2,5}",
                                                                                                   part)) else harmless
     if verb.sense == "grant": return Said(kind, scope, "hard" if MIGHTY.search(part) else "yes")
@@ -120,6 +121,7 @@ def _phrase(part: str, plain: str, language: str) -> Said | None:
 
 # %% ../../nbs/live/083_foreign.ipynb #0050c8bc
 LONGEST = 2_000     # characters of a sentence
+_WHETHER = re.compile(r"\bли\b")
 _ARTICLE = re.compile(r"(?i)\b(?:[dl]['’]|(?:de|des|la|les|le|du|el|los|las|il|lo|i|gli|os|as|der|die|das|den|dem|het)\s+)$")
 
 def clauses(text: str, language: str) -> list[Said]:
@@ -149,7 +151,7 @@ def clauses(text: str, language: str) -> list[Said]:
             continue
         start, governs, earlier, waiting = end, None, waiting, []
         first = verbs[-1] if language in _LATE else verbs[0]
-        goes_on = BELOW.match(part) or INFINITIVE[language].search(part[verbs[0].start:verbs[0].end])
+        goes_on = BELOW.match(part) or language == "ru" and _WHETHER.search(part) or INFINITIVE[language].search(part[verbs[0].start:verbs[0].end])
         if mention and goes_on and not words["please"].search(part): continue
         if first.sense in ("read", "tell") or mention and language not in _LATE and first.sense not in _HARM:
             mention = first.sense in ("read", "tell")

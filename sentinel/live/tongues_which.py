@@ -53,7 +53,7 @@ _WORDS = {language: frozenset(words.split()) for language, words in {
     "fr": "le la les des du de et est nous je tous toutes dans sur pour une un avec ne pas au aux il ce cette qui "
           "vous tout toute merci",
     "es": "voy a el la los las de y es no en por para con una un del al todos todas que se lo esta este favor datos "
-          "tabla gracias",
+          "tabla gracias si sobre sin hay cuando solo más",
     "pt": "o a os as de e é não em por para com uma um do da dos das no na todos todas que se ao favor dados você "
           "tabela obrigado",
     "it": "il lo la i gli le di e è non in per con una un del della dei delle al tutti tutte che si dal nel dati "
