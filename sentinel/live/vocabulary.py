@@ -17,17 +17,17 @@ from .letters import WORD, fold, words
 # %% ../../nbs/live/091_vocabulary.ipynb #dcee554e
 CLASSES: dict[str, str] = {     # what words of a class do
     "drop": "set aside", "scrap": "do away with", "rule": "what a model was told",
-    "soft": "rules that others have, too", "your": "of the one addressed", "prior": "given before",
+    "soft": "rules of anybody", "your": "of the one addressed", "prior": "given before",
     "all": "everything", "you": "the one addressed", "must": "obliges", "approve": "let it pass",
     "safe": "a harmless verdict", "reject": "a verdict that stops", "review": "looking closely",
     "without": "leaves out", "dont": "tells not to", "needless": "unneeded", "say": "give an answer",
-    "show": "make known", "reveal": "make known what is hidden", "void": "no longer holds", "new": "from now on",
-    "this": "the action at hand, or what follows", "act": "the action at hand", "deed": "the action by its name", "only": "nothing else",
+    "show": "make known", "reveal": "show what is hidden", "void": "no longer holds", "new": "from now on",
+    "this": "the action at hand", "act": "the action at hand", "deed": "the action by its name", "only": "nothing else",
     "firm": "in every case", "hurry": "at once", "urgent": "no time", "told": "what was said", "if": "a condition",
-    "fate": "what happens to those who disobey", "who": "somebody with a rank", "me": "speaking as somebody",
-    "order": "gives or has the right to", "pretend": "play a role", "persona": "a role without rules",
-    "mode": "a mode without rules", "softmode": "a mode that programs have, too", "gate": "another guard",
-    "past": "was let pass", "already": "before now", "key": "names a verdict", "self": "somebody else is spoken of",
+    "fate": "what disobeying brings", "who": "somebody with a rank", "me": "speaking as somebody",
+    "order": "gives a right", "pretend": "play a role", "persona": "a role without rules",
+    "mode": "a mode without rules", "softmode": "a mode of programs", "gate": "another guard",
+    "past": "was let pass", "already": "before now", "key": "names a verdict", "self": "about another",
     "test": "only a game", "tool": "a program that looks", "result": "what it said",
     "answer": "what is to be given", "yes": "the verdict itself", "ai": "a model that reviews",
     "judge": "whoever reviews", "sys": "of the system", "may": "is free to", "text": "what was written",
@@ -127,7 +127,7 @@ def senses(word: str) -> tuple[Part, ...]:      # of a word in plain letters
     if not word.isascii():
         if "\u0e00" <= word[0] <= "\u0e7f" or word[0] >= "\u2e80": return _within(word, TABLES.inside, 1)
         if (found := _whole(word)): return (Part(0, len(word), _sum(found)),)
-        for pattern in _BEFORE.values() if word[0] >= "\u05d0" and word[0] <= "\u06ff" else ():
+        for pattern in _BEFORE.values() if "\u05d0" <= word[0] <= "\u06ff" else ():
             end = pattern.match(word).end()
             for k in range(end, 0, -1):
                 if len(word) - k > 2 and (found := _whole(word[k:])): return (Part(0, len(word), _sum(found)),)
@@ -159,6 +159,15 @@ _TOKEN = re.compile(f"{WORD.pattern}|[.!?;।。！？\\n]+")
 _ASCII_TOKEN = re.compile(r"[a-z0-9]+|[.!?;\n]+")
 _ENDS = frozenset(".!?;।。！？\n")
 
+def _fits(pattern: str, word: str) -> bool:
+    "Is it the word of a phrase? `*` stands for any ending."
+    return pattern == word or pattern[-1] == "*" and word.startswith(pattern[:-1])
+
+@lru_cache(65_536)
+def _begun(word: str, *following: str) -> tuple[tuple[tuple[str, ...], str, int], ...]:
+    "The phrases that begin with a word and may go on with the next one or two."
+    return tuple(x for x in TABLES.phrases[word] if all(map(_fits, x[0], following)))
+
 def hits(text: str,                                  # in plain letters
          only: Container[str] = LANGUAGES,           # these languages
         ) -> dict[str, list[Hit]]:                   # by language, in order; `any` is in all of them
@@ -177,11 +186,10 @@ def hits(text: str,                                  # in plain letters
                 for lang, bits in part.senses:
                     if lang in only:
                         out.setdefault(lang, []).append(Hit(at + away, bits, start + part.start, start + part.end))
-            for rest, lang, bits in phrases or ():
-                if lang not in only: continue
+            next_two = [b[0] for b in tokens[k + 1:k + 3]] if phrases else []
+            for rest, lang, bits in _begun(word, *next_two) if next_two else ():
                 behind = tokens[k + 1:k + 1 + len(rest)]
-                if len(behind) == len(rest) and all(r == b[0] or r[-1] == "*" and b[0].startswith(r[:-1])
-                                                    for r, b in zip(rest, behind)):
+                if lang in only and all(_fits(r, b[0]) for r, b in zip(rest[2:], behind[2:])) and len(behind) == len(rest):
                     out.setdefault(lang, []).append(Hit(at, bits, start, behind[-1].end()))
         if word[0] >= "\u0e00": at += len(word) / (2 if word[0] >= "\u2e80" else 4) - 1
         elif len(word) > 16: at += len(word) / 8 - 1

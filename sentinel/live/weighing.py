@@ -8,6 +8,7 @@ __all__ = ['PLACES', 'TERM', 'WEIGHTS', 'TOKEN', 'WINDOW', 'STEP', 'FEWEST', 'We
 
 # %% ../../nbs/live/095_weighing.ipynb #b0f8a343
 import json, re
+from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from importlib.resources import files
@@ -79,19 +80,23 @@ def windows(text: str,                              # in plain letters
            ) -> Iterator[Window]:
     "The windows of a text that have words of several classes."
     tokens = [(m[0], m.start(), m.end()) for m in TOKEN.finditer(text)]
-    common, first = by.get("any", ()), 0
-    langs = [sorted((*found, *common)) for lang, found in by.items() if lang != "any"] or [sorted(common)]
+    common = by.get("any", ())
+    langs = [sorted((*found, *common), key=_start) for lang, found in by.items() if lang != "any"]
+    langs = langs or [sorted(common, key=_start)]
     for first in range(0, max(1, len(tokens) - WINDOW + STEP), STEP):
         some = tokens[first:first + WINDOW]
         if not some: return
         start, end, best = some[0][1], some[-1][2], 0
         for found in langs:
             bits = 0
-            for h in found:
-                if start <= h.start < end: bits |= h.bits
+            for k in range(bisect_left(found, start, key=_start), len(found)):
+                if found[k].start >= end: break
+                bits |= found[k].bits
             if bits.bit_count() > best.bit_count(): best = bits
         if best.bit_count() < FEWEST: continue
         yield Window([w for w, _, _ in some], tuple(k for k in range(len(CLASSES)) if best >> k & 1), start, end)
+
+def _start(hit: Hit) -> int: return hit.start
 
 def weight(window: Window) -> float:
     "The sum for a window; above `WEIGHTS.threshold` it reads like an attack."
