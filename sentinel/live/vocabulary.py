@@ -19,7 +19,7 @@ CLASSES: dict[str, str] = {     # what words of a class do
     "drop": "set aside", "scrap": "do away with", "rule": "what a model was told",
     "soft": "rules of anybody", "your": "of the one addressed", "prior": "given before",
     "all": "everything", "you": "the one addressed", "must": "obliges", "approve": "let it pass",
-    "safe": "a harmless verdict", "reject": "a verdict that stops", "review": "looking closely",
+    "safe": "a harmless verdict", "reject": "it stops", "review": "looking closely",
     "without": "leaves out", "dont": "tells not to", "needless": "unneeded", "say": "give an answer",
     "show": "make known", "reveal": "show what is hidden", "void": "no longer holds", "new": "from now on",
     "this": "the action at hand", "act": "the action at hand", "deed": "the action by its name", "only": "nothing else",
@@ -33,10 +33,10 @@ CLASSES: dict[str, str] = {     # what words of a class do
     "judge": "whoever reviews", "sys": "of the system", "may": "is free to", "text": "what was written",
     "exact": "word for word", "limit": "where a verdict changes", "wide": "every action",
     "notneeded": "is not needed", "safety": "what a reviewer goes by", "sysprompt": "the first message",
-    "alone": "asks by itself", "trick": "a game, or a secret", "trust": "asks to be believed",
-    "plea": "moves to pity", "over": "has ended", "rank": "somebody above", "frame": "a part of what is read",
-    "role": "what one is there for", "reason": "gives a reason", "always": "leaves no choice",
-    "threat": "what will happen"}
+    "alone": "asks by itself", "trick": "a game, or a secret", "trust": "be believed",
+    "plea": "pity", "over": "has ended", "rank": "somebody above", "frame": "a part of what is read",
+    "role": "what one is there for", "reason": "gives a reason", "always": "no choice",
+    "threat": "a harm"}
 BIT = {name: 1 << k for k, name in enumerate(CLASSES)}
 
 def mask(names: str) -> int:
