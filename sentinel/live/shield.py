@@ -13,7 +13,7 @@ from typing import NamedTuple
 from .families import Family, Rule
 from .forms import shaped
 from .letters import words
-from .said import fitting, said
+from .said import Found, fitting, said
 from .views import View, views
 from .vocabulary import glance, telling
 from .weighing import heaviest, weighed
@@ -77,6 +77,10 @@ def _together(fields: Mapping[str, str], read: Read, known: set[str]) -> Iterato
             new = {lang: more for lang, rules in fitting(union).items()
                    if (more := [r for r in rules if not any(r in one.get(lang, ()) for one in alone)])}
             yield from _across([v for _, v, _ in some], [name for name, _, _ in some], new, known)
+    if not known:      # nothing alone is heavy enough; all of it together may be
+        whole = " ".join(those[0][0].text for those in read.values()) + " "
+        heavy = weighed(heaviest(whole, glance(whole)))
+        yield from _placed(heavy, whole, [those[0][0] for those in read.values()], list(read), known)
     texts = [fields[name].strip() for name in read]
     if sum(bool(_RUN.fullmatch(t)) for t in texts) > 1:      # one encoded run, cut into pieces
         for view in views("".join(texts), telling):
@@ -85,13 +89,20 @@ def _together(fields: Mapping[str, str], read: Read, known: set[str]) -> Iterato
 
 _OPEN = frozenset(":={[(,<|")
 
-def _across(chosen: Sequence[View], names: Sequence[str], new: Mapping[str, Sequence[Rule | None]], known: set[str]) -> Iterator[Finding]:
+def _across(chosen: Sequence[View], names: Sequence[str], new: Mapping[str, Sequence[Rule | None]],
+            known: set[str]) -> Iterator[Finding]:
     "What stands in several texts at once."
     marks = any(v.text.rstrip()[-1:] in _OPEN or "<" in v.text[-30:] for v in chosen[:-1])      # something goes on elsewhere
     if not new and not marks: return
-    text, starts = "", []
-    for v in chosen: starts.append(len(text)); text += v.text + " "
-    for f in (*(said(text, new) if new else ()), *(shaped(text) if marks else ())):
+    text = " ".join(v.text for v in chosen) + " "
+    yield from _placed((*(said(text, new) if new else ()), *(shaped(text) if marks else ())), text, chosen, names,
+                       known)
+
+def _placed(found: Iterable[Found], text: str, chosen: Sequence[View], names: Sequence[str],
+            known: set[str]) -> Iterator[Finding]:
+    "What was found in several texts, one after the other, as findings in fields; what lies in one of them is left out."
+    starts = [sum(len(v.text) + 1 for v in chosen[:k]) for k in range(len(chosen))]
+    for f in found:
         over = [k for k, (s, v) in enumerate(zip(starts, chosen)) if s < f.end and f.start < s + len(v.text)]
         if len(over) < 2 or f.rule in known: continue
         view, start = chosen[over[0]], starts[over[0]]
