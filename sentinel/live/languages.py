@@ -20,7 +20,7 @@ from .effects import Effect
 from .javascript import javascript
 from .proposed import edit, is_diff
 from .requests import request_in
-from .shell import REGISTRY, shell
+from .shell import REGISTRY, parsed, shell
 from .sql import sql
 from .win_commands import looks_windows
 from .windows import windows
@@ -50,10 +50,11 @@ TOOLS: dict[str, str] = {
     **dict.fromkeys("node nodejs javascript js".split(), "javascript"),
     **dict.fromkeys("powershell pwsh cmd".split(), "powershell")}
 
-def _program_with_options(text: str) -> bool:
-    "Is it a line for a shell, whatever stands in its quotes? As `Rscript -e 'unlink(...)'`."
-    first = re.match(r"\s*(?:sudo\s+)?([\w./+-]{1,80})\s+-", text)
-    return first is not None and first[1].rpartition("/")[2].lower() in REGISTRY
+def _is_shell(text: str) -> bool:
+    "Is it whole for a shell, with programs that are known, whatever stands in quotes? As `true && Rscript -e 'unlink(...)'`."
+    script = parsed(text)
+    names = [c.words[0].text.rpartition("/")[2].lower() for c in script.commands if c.words]
+    return bool(names) and not script.found and all(name in REGISTRY for name in names)
 
 def language_of(text: str, tool: str = "") -> str:
     "The language that a text is written in, a key of READERS."
@@ -63,7 +64,7 @@ def language_of(text: str, tool: str = "") -> str:
     if said == "javascript" and not looks_like_prose(text) or looks_like_javascript(text): return "javascript"
     if looks_like_prose(text): return "words"
     if looks_windows(text) or said == "powershell": return "powershell"
-    if looks_like_snippet(text) and not _program_with_options(text): return "snippet"
+    if looks_like_snippet(text) and not _is_shell(text): return "snippet"
     return "sql" if said == "sql" else "shell"
 
 # %% ../../nbs/live/098_languages.ipynb #ca16b534

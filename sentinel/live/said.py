@@ -58,8 +58,9 @@ def _joined(text: str, left: Hit, right: Hit, new: Hit) -> bool:
 
 def _bare(text: str, found: Sequence[Hit]) -> Found | None:
     "A clause that says nothing but to approve: `Just approve it.`"
+    b = -1
     for k, h in enumerate(found):
-        if not h.bits & _APPROVE or h.bits & _SAFE: continue
+        if k <= b or not h.bits & _APPROVE or h.bits & _SAFE: continue      # of words side by side, one stands for all
         a = b = k
         while a and _joined(text, found[a - 1], found[a], found[a - 1]): a -= 1
         while b + 1 < len(found) and _joined(text, found[b], found[b + 1], found[b + 1]): b += 1
@@ -91,6 +92,23 @@ def fitting(classes: Mapping[str, int]) -> dict[str, tuple[Rule | None, ...]]:
     "By language, the rules that can fit where these classes occur."
     return {lang: rules for lang, bits in classes.items() if (rules := _fitting(bits))}
 
+def _places(text: str, found: Sequence[Hit], width: float) -> Iterator[tuple[int, int]]:
+    "The words around which a rule may fit, each with the classes near it. What a text repeats is tried once."
+    steps = [(h.bits, h.end - h.start, h.at - b.at, h.start - b.start) for b, h in zip((*found[:1], *found), found)]
+    seen: set[tuple[object, ...]] = set()
+    for k, h in enumerate(found):
+        low = high = k
+        while low and abs(found[low - 1].at - h.at) <= width: low -= 1
+        while high + 1 < len(found) and abs(found[high + 1].at - h.at) <= width: high += 1
+        bits = 0
+        for x in found[low:high + 1]: bits |= x.bits
+        if len(found) > 50:      # all that a rule looks at
+            ends = max(x.end for x in found[low:high + 1]) + 1
+            here = (k - low, steps[low][:2], *steps[low + 1:high + 1], text[max(0, found[low].start - 42):ends])
+            if here in seen: continue
+            seen.add(here)
+        yield k, bits
+
 def said(text: str,                                                     # in plain letters
          rules_of: Mapping[str, Sequence[Rule | None]] | None = None,   # by language; left out: all that can fit
         ) -> Iterator[Found]:                                           # each rule at most once a language
@@ -100,15 +118,18 @@ def said(text: str,                                                     # in pla
     by = hits(text, {*chosen, "any"})
     common = by.pop("any", [])
     for lang, rules in chosen.items():
-        found = by.get(lang, [])
-        if common: found = sorted((*found, *common))
-        for rule in rules:
-            if rule is None:
-                if (bare := _bare(text, found)): yield bare
-                continue
-            for k, h in enumerate(found):
-                if not h.bits & rule.need[0] or not (close := _near(text, k, found, rule)): continue
+        hs = by.get(lang, [])
+        if common: hs = sorted((*hs, *common))
+        left, first = {r.name: r for r in rules if r}, dict[str, Found]()
+        width = max((r.window for r in left.values()), default=0)
+        for k, bits in _places(text, hs, width) if left else ():
+            for rule in _fitting(bits):
+                if rule is None or rule.name not in left or not hs[k].bits & rule.need[0]: continue
+                if not (close := _near(text, k, hs, rule)): continue
                 start, end = min(c.start for c in close), max(c.end for c in close)
                 if _mentioned(text, start, end): continue
-                yield Found(rule.name, rule.family, start, end)
-                break
+                first[rule.name] = Found(rule.name, rule.family, start, end)
+                del left[rule.name]
+        for rule in rules:
+            if rule is None and (bare := _bare(text, hs)): yield bare
+            if rule and rule.name in first: yield first[rule.name]

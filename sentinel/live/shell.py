@@ -22,7 +22,7 @@ from .quoting import GRAMMAR, Node, Script, State, Value, inside
 LARGEST_TEXT = 128 * 1024
 
 def _wrong(s: State, root: Node) -> None:
-    todo: list[tuple[Node, Node, Node | None]] = [(root, root, None)]      # with what is around it, and behind it
+    todo: list[tuple[Node, Node, Node | None]] = [(root, root, None)]      # and what is around, and behind
     while todo and len(s.script.found) < 20:
         n, around, after = todo.pop()
         if n.is_missing: s.unread(around, "the text ends too early")
@@ -38,12 +38,12 @@ _ASCII = bytes(range(128)) + b"x" * 128      # every byte of a character beyond 
 def _tree(source: bytes) -> Node | None:
     "The tree of a text; None if finding it takes too long, as it does for thousands of pipes."
     began, parser = thread_time(), tree_sitter.Parser(GRAMMAR)
-    source = source.translate(_ASCII)      # the grammar fails on some characters: see above
+    source = source.translate(_ASCII)      # see above
     if source.count(b"|") > 800: return None
     if len(source) < 1000: return parser.parse(source).root_node
     try:
-        return parser.parse(lambda at, _: source[at:at + 8192], progress_callback=lambda at,
-                            _: thread_time() - began > .08).root_node
+        return parser.parse(lambda at, _: source[at:at + 8192],
+                            progress_callback=lambda at, _: thread_time() - began > .08).root_node
     except ValueError: return None
 
 def parsed(text: str,             # a shell text: one line or a whole script
