@@ -87,7 +87,8 @@ def make_live(guard: Guard,                              # decides
              ) -> FastAPI:                               # to be run by any ASGI server
     "The live service as an application."
     app = FastAPI(title="SENTINEL live", version=sentinel.__version__, default_response_class=Plain,
-                  redoc_url=None, docs_url=None, description="Ask before you act: a proposed action gets approve, flag, block or escalate.")
+                  redoc_url=None, docs_url=None,
+                  description="Ask before you act: a proposed action gets approve, flag, block or escalate.")
     limit = limit or Limit("")
     who = lambda request: request.scope.get("state", {}).get("client", Client("", frozenset())).name
     ends = lambda status, what, schema=ERROR: {
@@ -95,7 +96,8 @@ def make_live(guard: Guard,                              # decides
     ok = lambda what, schema: ends(200, what, schema)
 
     @app.post("/live/oversee", tags=["live"],
-              responses=ok("the verdict", schema_of(VerdictOut)) | POSTING | ends(409, "the request_id of another request"),
+              responses=ok("the verdict", schema_of(VerdictOut)) | POSTING | ends(409,
+                                                                                  "the request_id of another request"),
               openapi_extra=posts(ask_schema(), EXAMPLES))
     async def oversee(request: Request) -> Response:
         "Ask about one action."
@@ -105,9 +107,11 @@ def make_live(guard: Guard,                              # decides
               openapi_extra=posts(BATCH_IN, {"three requests": BATCH_EXAMPLE}))
     async def batch(request: Request) -> Response:
         "Ask about up to 100 actions; one that is wrong is answered in its place."
-        if wait := limit.wait(who(request), len((await _data(request))["requests"]) - 1):      # the door has counted one
+        if wait := limit.wait(who(request),
+                              len((await _data(request))["requests"]) - 1):      # the door has counted one
             guard.meter.limited.inc()
-            return Plain({"detail": f"over the rate: wait {wait} s", "status": "refused"}, 429, {"retry-after": str(wait)})
+            return Plain({"detail": f"over the rate: wait {wait} s", "status": "refused"}, 429,
+                         {"retry-after": str(wait)})
         return _of(await guard.batch((await _data(request))["requests"], who(request)))
 
     @app.post("/live/outcome", tags=["live"], openapi_extra=posts(schema_of(OutcomeData), OUTCOME_EXAMPLES),
@@ -136,7 +140,8 @@ def make_live(guard: Guard,                              # decides
 
     @app.get("/live/metrics", include_in_schema=False)
     @app.get("/metrics", tags=["live"], response_class=Response,
-             responses=READING | {200: {"description": "numbers", "content": {"text/plain": {"schema": {"type": "string"}}}}})
+             responses=READING | {200: {"description": "numbers",
+                                        "content": {"text/plain": {"schema": {"type": "string"}}}}})
     async def metrics() -> Response:
         "Numbers for Prometheus."
         return Response(guard.meter.told(), media_type=CONTENT_TYPE_LATEST)

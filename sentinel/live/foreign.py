@@ -46,7 +46,8 @@ def _things(plain: str, language: str) -> list[Hit]:
 def _worth(part: str, plain: str, verb: Hit, language: str) -> str:
     "What is lost with the object of a verb; of several, the worst."
     things = _things(plain, language)
-    if language == "zh": things = [t for t in things if t.start >= verb.end] or [t for t in things if t.start <= verb.start]
+    if language == "zh":
+        things = [t for t in things if t.start >= verb.end] or [t for t in things if t.start <= verb.start]
     elif language in _LATE: things = [t for t in things if t.start < verb.start] or things[:1]
     if not things: return ""
     if language != "zh" and language not in _LATE:
@@ -80,6 +81,7 @@ class Said(NamedTuple):
     start: int = 0
     end: int = 0
 
+_PORT = re.compile(r"(?i)\bports?\b|порт|端口|ポート|\d{2,5}")
 _KINDS = {"ruin": "deletes", "remove": "deletes", "stop": "stops", "expose": "exposes", "grant": "grants",
           "revoke": "revokes",
           "send": "sends", "restore": "writes"}
@@ -92,10 +94,8 @@ def _done(part: str, plain: str, verb: Hit, language: str) -> Said:
     if verb.sense == "stop": return Said(kind, scope, "yes" if worth == "yes" else "hard")
     if verb.sense == "expose":
         wide = PUBLIC.search(part) or INTERNET.search(part) or words["public"].search(plain)
-        return Said(kind, scope,
-                    "hard") if worth == "no" or SECRET.search(part) or wide and (worth or re.search(r"(?i)\bports?\b|порт|端口|"
-                                                                                          r"ポート|\d{2,5}",
-                                                                                                  part)) else harmless
+        named = worth or _PORT.search(part)
+        return Said(kind, scope, "hard") if worth == "no" or SECRET.search(part) or wide and named else harmless
     if verb.sense == "grant": return Said(kind, scope, "hard" if MIGHTY.search(part) else "yes")
     if verb.sense == "revoke": return Said(kind, scope, "hard" if scope == "all" else "yes")
     if verb.sense == "send":
@@ -151,7 +151,8 @@ def clauses(text: str, language: str) -> list[Said]:
             continue
         start, governs, earlier, waiting = end, None, waiting, []
         first = verbs[-1] if language in _LATE else verbs[0]
-        goes_on = BELOW.match(part) or language == "ru" and _WHETHER.search(part) or INFINITIVE[language].search(part[verbs[0].start:verbs[0].end])
+        whether = BELOW.match(part) or language == "ru" and _WHETHER.search(part)
+        goes_on = whether or INFINITIVE[language].search(part[verbs[0].start:verbs[0].end])
         if mention and goes_on and not words["please"].search(part): continue
         if first.sense in ("read", "tell") or mention and language not in _LATE and first.sense not in _HARM:
             mention = first.sense in ("read", "tell")

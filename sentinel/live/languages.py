@@ -35,7 +35,8 @@ from .written import looks_like_prose
 
 # %% ../../nbs/live/098_languages.ipynb #50890c0e
 MODULES = (win_programs, harmless, daily, wrappers, found, given, started, interpreters, exposed, files, sed, disks,
-           transfers, win, clusters, containers, releases, amazon, google, clouds, buckets, infrastructure, git, forges, hosts, walls,
+           transfers, win, clusters, containers, releases, amazon, google, clouds, buckets, infrastructure, git,
+           forges, hosts, walls,
            webservers, stores, redis, mongo, queues, keepers, backups, http, sockets, schemas, frameworks)
 for module in MODULES: REGISTRY.update(module.PROGRAMS)
 

@@ -94,19 +94,23 @@ def fitting(classes: Mapping[str, int]) -> dict[str, tuple[Rule | None, ...]]:
 
 def _places(text: str, found: Sequence[Hit], width: float) -> Iterator[tuple[int, int]]:
     "The words around which a rule may fit, each with the classes near it. What a text repeats is tried once."
-    steps = [(h.bits, h.end - h.start, h.at - b.at, h.start - b.start) for b, h in zip((*found[:1], *found), found)]
-    seen: set[tuple[object, ...]] = set()
+    step: dict[tuple[object, ...], int] = {}      # a number for each way to come from one word to the next
+    steps = [step.setdefault((h.bits, h.end - h.start, h.at - b.at, h.start - b.start), len(step))
+             for b, h in zip((*found[:1], *found), found)]
+    ats, ends, seen = [h.at for h in found], [h.end for h in found], set[tuple[object, ...]]()
     for k, h in enumerate(found):
         low = high = k
-        while low and abs(found[low - 1].at - h.at) <= width: low -= 1
-        while high + 1 < len(found) and abs(found[high + 1].at - h.at) <= width: high += 1
-        bits = 0
-        for x in found[low:high + 1]: bits |= x.bits
-        if len(found) > 50:      # all that a rule looks at
-            ends = max(x.end for x in found[low:high + 1]) + 1
-            here = (k - low, steps[low][:2], *steps[low + 1:high + 1], text[max(0, found[low].start - 42):ends])
+        least, most = h.at - width, h.at + width
+        while low and least <= ats[low - 1] <= most: low -= 1
+        while high + 1 < len(found) and least <= ats[high + 1] <= most: high += 1
+        if len(found) > 50:      # what a rule looks at
+            first = found[low]
+            around = text[max(0, first.start - 42):max(ends[low:high + 1]) + 1]
+            here = (k - low, first.bits, first.end - first.start, *steps[low + 1:high + 1], around)
             if here in seen: continue
             seen.add(here)
+        bits = 0
+        for x in found[low:high + 1]: bits |= x.bits
         yield k, bits
 
 def said(text: str,                                                     # in plain letters

@@ -47,8 +47,10 @@ def find_secrets(text: str, known: set[str] | None = None) -> list[Redaction]:
     found = list(_found(text))
     known |= {text[r.start:r.end] for r in found if r.end - r.start >= LEAST}
     for secret in known:
-        if secret in text: found += [Redaction("repeated", m.start(), m.end()) for m in re.finditer(re.escape(secret),
-                text)]
+        at = text.find(secret)
+        while at >= 0:
+            found.append(Redaction("repeated", at, at + len(secret)))
+            at = text.find(secret, at + len(secret))
     for r in sorted(found, key=lambda r: (r.start, -r.end, r.kind == "repeated")):
         if not out or r.start >= out[-1].end: out.append(r)
         elif r.end > out[-1].end: out[-1] = out[-1]._replace(end=r.end)

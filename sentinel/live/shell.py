@@ -10,6 +10,7 @@ __all__ = ['LARGEST_TEXT', 'REGISTRY', 'MOST_NESTED', 'FETCHERS', 'PRINTERS', 'p
 import re, threading
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from functools import lru_cache
 from time import thread_time
 import tree_sitter
 from .commands import DEEPEST, Command, Reader, Setting, Word
@@ -33,10 +34,11 @@ def _wrong(s: State, root: Node) -> None:
                 s.unread(n, "no valid shell")
         if n.has_error: todo += zip(kids := n.children, [n] * len(kids), [*kids[1:], None])
 
-_ASCII = bytes(range(128)) + b"x" * 128      # every byte of a character beyond ASCII as a letter
+_ASCII = bytes(range(128)) + b"x" * 128      # what is beyond ASCII as letters
 
+@lru_cache(4)      # a text is often read again
 def _tree(source: bytes) -> Node | None:
-    "The tree of a text; None if finding it takes too long, as it does for thousands of pipes."
+    "The tree of a text; None if that takes too long, as for thousands of pipes."
     began, parser = thread_time(), tree_sitter.Parser(GRAMMAR)
     source = source.translate(_ASCII)      # see above
     if source.count(b"|") > 800: return None
@@ -46,9 +48,9 @@ def _tree(source: bytes) -> Node | None:
                             progress_callback=lambda at, _: thread_time() - began > .08).root_node
     except ValueError: return None
 
-def parsed(text: str,             # a shell text: one line or a whole script
-           depth: int = 0,        # how many statements lie around it
-           sets: Iterable[tuple[str, Word]] = (),      # variables that are set around it
+def parsed(text: str,             # one line or a whole script
+           depth: int = 0,        # statements around it
+           sets: Iterable[tuple[str, Word]] = (),      # variables set around it
           ) -> Script:
     "The commands of a shell text."
     s = State(text if len(text) <= LARGEST_TEXT else "")
@@ -60,9 +62,9 @@ def parsed(text: str,             # a shell text: one line or a whole script
     except RecursionError: s.unread(root, "nested too deep")
     asked = frozenset("type declare which command unset export typeset hash".split())
     named = " ".join(w.text for c in s.script.commands if c.program not in asked for w in c.words)
-    for name in s.functions.keys() - s.called:      # uncalled ones do nothing, but `trap cleanup EXIT` calls
+    for name in s.functions.keys() - s.called:      # `trap cleanup EXIT` calls
         if re.search(rf"(?<![\w.-]){re.escape(name)}(?![\w.-])", named): call(s, name, [])
-    for inner, span in s.ticks[:20] if depth < 20 else []:              # commands in backticks within a here-document
+    for inner, span in s.ticks[:20] if depth < 20 else []:              # backticks in a here-document
         there = parsed(inner, depth + 10)
         s.script.commands.extend(c._replace(span=span, words=tuple(w._replace(span=span, exact=False) for w in c.words))
                                  for c in there.commands)
@@ -146,7 +148,7 @@ def effects_of(c: Command,           # what is run
             found += reader(c, setting) if reader else [unheard]
         if c.redirects and ">" in REGISTRY: found += REGISTRY[">"](c, setting)
         if c.words and "--" in REGISTRY: found += REGISTRY["--"](c, setting)
-    except Exception as e:      # whatever it is: what could not be read is not passed
+    except Exception as e:      # what could not be read is not passed
         found.append(Effect("unread", c.program[:80], why=f"its reader failed: {type(e).__name__}"))
     finally: _nested.depth -= 1
     place, tool = environment_of(c.host) if c.host else "unknown", c.program

@@ -56,7 +56,8 @@ INTERNET = _joined(r"\binternet|интернет|互联网|外网|インター�
 ZERO = _joined(r"\b(?:a|à|auf|до|naar|do|op|zu)\s+(?:0|zero|cero|zéro|null|nul|нол[яь]|нуля|sıfır)\b(?![.,]\d)|sıfıra",
                r"(?:到|为|至|成)\s*(?:0|零)(?!\d|\.)|(?:0|ゼロ)\s*(?:に|へ)|(?:0|영)\s*(?:으로|로)")
 SERVING = _joined(r"repli|réplic|реплик|副本|レプリカ|레플리카|instan|\bpods?\b|skal|escal")
-FORCED = _joined(r"force[- ]?push|--force\b|push\s+(?:forcé|forzado|forçado|forzato)|(?:forzando|forçando|forçant|en forçant)\W+(?:\w+\W+)?push|принудительн\w*\s+(?:push|пуш)",
+FORCED = _joined(r"force[- ]?push|--force\b|push\s+(?:forcé|forzado|forçado|forzato)",
+                 r"(?:forzando|forçando|forçant)\W+(?:\w+\W+)?push|принудительн\w*\s+(?:push|пуш)",
                  r"форс[- ]?пуш|强制推送|強制プッシュ|フォースプッシュ|강제 푸시")
 DOWN = _joined(r"\bvom\s+netz\b|\boffline\b|\bstill(?:leg|zuleg|\W*$)|hors\s+(?:ligne|service)|fuera\s+de\s+(?:línea|"
                r"servicio)",

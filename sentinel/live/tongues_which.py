@@ -77,6 +77,7 @@ def language_of(text: str) -> str:
     if not words: return "en"
     found = lambda language, senses: any(table(language)[s].search(plain) for s in senses)
     small = {k: sum(w in s for w in words) for k, s in _WORDS.items()}
+    if head.isascii() and not any(small.values()): return "en"      # as below, without asking for the verbs
     verbs = {k: 1.5 * found(k, _TELLING) + .6 * found(k, ("read", "make", "tell")) for k in _WORDS}
     verbs = {k: v + bool(OWN[k].search(head)) for k, v in verbs.items()}
     best = max(_WORDS, key=lambda k: small[k] + verbs[k])

@@ -81,33 +81,36 @@ def windows(text: str,                              # in plain letters
     "The windows of a text that have words of several classes."
     tokens = [(m[0], m.start(), m.end()) for m in TOKEN.finditer(text)]
     common = by.get("any", ())
-    langs = [sorted((*found, *common), key=_start) for lang, found in by.items() if lang != "any"]
-    langs = langs or [sorted(common, key=_start)]
+    langs = [sorted((*found, *common), key=lambda h: h.start) for lang, found in by.items() if lang != "any"]
+    langs = langs or [sorted(common, key=lambda h: h.start)]
+    placed = [([h.start for h in found], found) for found in langs]
     for first in range(0, max(1, len(tokens) - WINDOW + STEP), STEP):
         some = tokens[first:first + WINDOW]
         if not some: return
         start, end, best = some[0][1], some[-1][2], 0
-        for found in langs:
+        for starts, found in placed:
             bits = 0
-            for k in range(bisect_left(found, start, key=_start), len(found)):
-                if found[k].start >= end: break
-                bits |= found[k].bits
+            for h in found[bisect_left(starts, start):bisect_left(starts, end)]: bits |= h.bits
             if bits.bit_count() > best.bit_count(): best = bits
         if best.bit_count() < FEWEST: continue
         yield Window([w for w, _, _ in some], tuple(k for k in range(len(CLASSES)) if best >> k & 1), start, end)
 
-def _start(hit: Hit) -> int: return hit.start
+@lru_cache(65_536)
+def _beside(left: str, right: str) -> int:
+    "What two neighbours weigh, of whom the first letters are given."
+    return WEIGHTS.table[pair_of(left, right)]
+
+@lru_cache(4096)
+def _classed(on: tuple[int, ...]) -> float:
+    "What classes weigh that occur together."
+    return sum(WEIGHTS.terms.get(key, 0.) for key in (*((k,) for k in on), *combinations(on, 2)))
 
 def weight(window: Window) -> float:
     "The sum for a window; above `WEIGHTS.threshold` it reads like an attack."
-    total, number = 0, len(window.words) - 1
-    for word in window.words:
-        w, n = _word(word)
-        total += w; number += n
-    for left, right in zip(window.words, window.words[1:]): total += WEIGHTS.table[pair_of(left, right)]
-    on = window.classes
-    terms = sum(WEIGHTS.terms.get(key, 0.) for key in (*((k,) for k in on), *combinations(on, 2)))
-    return WEIGHTS.bias + total * WEIGHTS.scale / sqrt(number) + terms
+    total, number, short = 0, len(window.words) - 1, [w[:7] for w in window.words]
+    for w, n in map(_word, window.words): total += w; number += n
+    total += sum(map(_beside, short, short[1:]))
+    return WEIGHTS.bias + total * WEIGHTS.scale / sqrt(number) + _classed(window.classes)
 
 def heaviest(text: str,                       # in plain letters
              classes: Mapping[str, int],      # that occur in it, by language

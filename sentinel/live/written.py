@@ -7,6 +7,7 @@ __all__ = ['looks_like_prose']
 
 # %% ../../nbs/live/087_written.ipynb #5038239e
 import re
+from functools import lru_cache
 from .lexicon import VERBS
 from .phrases import tokens_of
 from .quotes import PROGRAM
@@ -24,6 +25,7 @@ _FLAG = re.compile(r"(?<![\w-])--?[A-Za-z]")
 _CMDLET = re.compile(r"\b(?:New|Get|Set|Remove|Stop|Start|Invoke|Clear|Import|Export|Out|Add|Restart|Write)-[A-Z]")
 
 # %% ../../nbs/live/087_written.ipynb #86c3b4cd
+@lru_cache(8)      # every reader of a text asks
 def looks_like_prose(text: str) -> bool:
     "Is this plain language, and no command or program?"
     head = _BULLET.sub("", text[:2_000]).strip()
