@@ -9,6 +9,7 @@ __all__ = ['MOST', 'python', 'looks_like_python']
 import ast
 import re
 import warnings
+from functools import lru_cache
 from .calls import CALLS, SHELL
 from .commands import Setting
 from .constants import Thing, decoded, each_of, folded, path_of, under
@@ -158,6 +159,7 @@ _HINT = re.compile(r"(?m)^[ \t]*(?:import\s+[\w.]+|from\s+[\w.]+\s+import\b|def\
                    r"\[.+\bfor\b.+\]\s*$)")
 
 # %% ../../nbs/live/066_code.ipynb #a1bca966
+@lru_cache(8)      # every reader of a text asks
 def looks_like_python(text: str) -> bool:
     "Is this text a program in Python, and no sentence or shell command?"
     text = text[:MOST]

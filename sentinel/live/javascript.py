@@ -131,7 +131,7 @@ def _body(r: Script, name: str, args: list[Thing]) -> None:
     r.names = before
 
 # %% ../../nbs/live/069_javascript.ipynb #2b6f80e6
-MOST = 32_000     # characters that are read     # characters that are read
+MOST = 32_000     # characters that are read
 
 @lru_cache(maxsize=1)
 def _parser() -> Parser: return Parser(Language(tree_sitter_javascript.language()))
@@ -159,10 +159,13 @@ _HINT = re.compile(r"(?m)^[ \t]*(?:(?:const|let|var)\s+[\w{\[]|import\s+.+\sfrom
                    r"[\w$.\[\]'\"]+\([^\n]*(?:=>|function|\{)|if\s*\(|for\s*\(|while\s*\(|try\s*\{|#!.*node|"
                    r"[\w$.]+\s*=[^=])|=>|\bnew\s+[A-Z]\w+\(")
 
+_SHELL = re.compile(r"(?m)^#!.*sh\b|^[ \t]*(?:(?:if|elif|while|until)[ \t]+\[|for[ \t]+\w+[ \t]+in\b)")      # no JavaScript has these
+
+@lru_cache(8)      # every reader of a text asks
 def looks_like_javascript(text: str) -> bool:
     "Is this text a program in JavaScript, and no sentence or shell command?"
     text = text[:MOST]
-    if not _HINT.search(text[:4000]): return False
+    if not _HINT.search(text[:4000]) or _SHELL.search(text): return False
     try: root = _parser().parse(text.encode("utf-8", "replace")).root_node
     except (ValueError, TypeError): return False
     if root.has_error: return False
