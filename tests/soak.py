@@ -13,7 +13,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
-ALSO = ("tests/soak_job.py", "tests/test_image.py")  # the image is installed by its own step here, not by a quicker one
+ALSO = ("tests/soak_job.py", "tests/test_image.py", "tests/test_live_kill.py")  # the image is installed by its own step here
 LIBRARIES = ("torch", "transformers", "trl", "peft", "datasets", "onnxruntime", "numpy")
 
 
