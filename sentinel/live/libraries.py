@@ -130,6 +130,10 @@ def client(r: Program, node: Any, f: Thing, name: str, args: list[Thing], keys: 
                 "getoutput") and statement.text is not None:
         return r.hand(node, "shell", statement.text)
     if name == "drop_all" and ":memory:" in r.text: return r.add(node, "deletes", ref, "one", "yes", "in memory")
+    is_set = lambda key, value: key in keys and value in (keys[key].text or keys[key].ref or keys[key].name or "").lower()
+    if name == "to_sql" and is_set("if_exists", "replace") or name in ("sync", "synchronize") and is_set("force", "true") \
+            or root == "boto3" and name in ("terminate", "delete") and len(ref.split(".")) > 2:
+        return r.add(node, "deletes", ref, "all", "no")
     if name in _BARE: kind, scope, undo = _BARE[name]; return r.add(node, kind, ref, scope, undo)
     if name == "drop" and not args and not keys and root not in _SAFE: return r.add(node, "deletes", ref, "all", "no")
     if name == "prune" and "volumes" in ref: return r.add(node, "deletes", ref, "all", "no")

@@ -21,6 +21,7 @@ _ALSO_PROGRAMS = frozenset("make go service mount watch kill find sort test stop
                            "just task".split())
 _POINTING = frozenset("the every my our this".split())
 _BULLET = re.compile(r"(?m)^[ \t]{0,8}(?:[-*•]|\d{1,2}[.)])[ \t]+")
+_ENDS = re.compile(r"[^\s./][.!?]$")      # `git restore .` ends with a folder
 _FLAG = re.compile(r"(?<![\w-])--?[A-Za-z]")
 _CMDLET = re.compile(r"\b(?:New|Get|Set|Remove|Stop|Start|Invoke|Clear|Import|Export|Out|Add|Restart|Write)-[A-Z]")
 
@@ -35,11 +36,12 @@ def looks_like_prose(text: str) -> bool:
     tokens = [t.word for t in tokens_of(head, 0)]
     plain = [t for t in tokens if t.isalpha() or t.endswith(("'s", "n't"))]
     small, first, second = sum(t in _COMMON for t in plain), tokens[0], tokens[1] if len(tokens) > 1 else ""
-    spoken = head[0].isupper() or head.endswith((".", "!", "?"))       # as a sentence is written
+    spoken = head[0].isupper() or bool(_ENDS.search(head))       # as a sentence is written
     flags = len(_FLAG.findall(head))
     marks = sum(t in ("{}[]<>|&$=\\;*" if spoken else "{}()[]<>|&$=\\;*") for t in tokens) + flags
     if not plain or marks * 4 > len(plain): return False
     if len(tokens) < 4 and says_nothing(head) and not head.endswith("?"): return True
+    if head[0].islower() and not small and language == "en" and PROGRAM.match(head): return False
     if not spoken:
         if (PROGRAM.match(head) or first in _ALSO_PROGRAMS and len(tokens) < 5) and small < 2: return False
         if flags and small < 3: return False
