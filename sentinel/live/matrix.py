@@ -4,11 +4,11 @@
 
 # %% auto #0
 __all__ = ['DISGUISES', 'LATIN', 'UNSEEN', 'CORPUS', 'FILLERS', 'FINAL', 'BARS', 'rows_of', 'request_of', 'Rate', 'Cell',
-           'Report', 'measured', 'false_alarms', 'total', 'honest_texts', 'revision', 'check', 'missed']
+           'Report', 'measured', 'false_alarms', 'total', 'check', 'missed']
 
 # %% ../../nbs/live/097_matrix.ipynb #316f7487
 import base64, codecs, hashlib, json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 from urllib.parse import quote
@@ -154,54 +154,22 @@ def total(rates: Iterable[Rate]) -> Rate:
     rates = list(rates)
     return Rate(sum(r.hits for r in rates), sum(r.n for r in rates))
 
-# %% ../../nbs/live/097_matrix.ipynb #69be3043
-def honest_texts(folder: Path) -> Iterator[tuple[Path, str, list[str]]]:     # file, collection, texts
-    "The honest texts of others in a folder."
-    for path in sorted(folder.rglob("NotInject_*.json")):
-        yield path, "NotInject", [row["prompt"] for row in json.loads(path.read_text("utf-8"))]
-    for task in ("email", "table", "code", "qa", "abstract"):
-        for path in sorted(folder.rglob(f"{task}/t*.jsonl")):
-            rows = [json.loads(line) for line in path.read_text("utf-8").splitlines() if line.strip()]
-            texts = [x if isinstance(x, str) else "\n".join(x) for row in rows if (x := row.get("context"))]
-            if texts: yield path, "BIPIA", texts
-
-def revision(folder: Path) -> str:
-    "The commit of a checkout; empty if it is none."
-    for up in (folder, *folder.parents):
-        head = up / ".git" / "HEAD"
-        if not head.is_file(): continue
-        name = head.read_text().strip().removeprefix("ref: ")
-        ref = up / ".git" / name
-        return ref.read_text().strip() if ref.is_file() else name
-    return ""
-
-def _source(path: Path, folder: Path, rows: int, licence: str = "") -> dict[str, Any]:
-    "What was read, so that it can be told from another state of it."
-    texts = [p for up in (path.parent, *path.parents) for p in sorted(up.glob("LICENSE*")) if up.is_relative_to(folder)]
-    stated = texts[0].read_text("utf-8", "replace").strip().splitlines()[0].strip() if texts else "not stated"
-    return {"file": path.relative_to(folder).as_posix(), "rows": rows, "revision": revision(folder),
-            "digest": hashlib.blake2b(path.read_bytes(), digest_size=16).hexdigest(), "licence": licence or stated}
-
 # %% ../../nbs/live/097_matrix.ipynb #19be5d71
-def check(corpus: str | Path | None = None,      # a folder with NotInject or BIPIA; left out, our own corpora
-          parts: tuple[str, ...] = ("dev",),     # of the corpora; `FINAL` for the final measurement
+def _source(name: str) -> dict[str, Any]:
+    "What was read, so that it can be told from another state of it."
+    content = (CORPUS / f"{name}.jsonl").read_bytes()
+    return {"file": f"{name}.jsonl", "rows": content.count(b"\n"), "licence": "CC0-1.0",
+            "digest": hashlib.blake2b(content, digest_size=16).hexdigest()}
+
+def check(parts: tuple[str, ...] = ("dev",),     # of our own corpora; `FINAL` for the final measurement
          ) -> Report:
-    "Measures the shield. Raises ValueError for a folder that holds nothing to measure with."
-    if corpus is not None:
-        honest, sources = {}, []
-        for path, name, texts in honest_texts(Path(corpus)):
-            honest[f"{name}: {path.stem if name == 'NotInject' else path.parent.name + ' ' + path.stem}"] = \
-                total(Rate(int(bool(shield({"context": t}))), 1) for t in texts)
-            sources.append(_source(path, Path(corpus), len(texts)))
-        if not honest: raise ValueError(f"no NotInject_*.json and no BIPIA texts in {corpus}")
-        return Report(Rate(0, 0), Rate(0, 0), total(honest.values()), (), honest, tuple(sources))
+    "Measures the shield. Raises ValueError for a part that there is none of."
     held = {part: (lambda row, how: True) if part != "dev" else (lambda row, how: how in UNSEEN) for part in parts}
     by_part = {part: measured(rows_of(f"attacks_{part}"), held[part]) for part in parts}
     alarms = {part: false_alarms(rows_of(f"benign_{part}")) for part in parts}
     honest = {f"{part}: {kind}": rate for part, rates in alarms.items() for kind, rate in rates.items()}
     cells = tuple(c for found in by_part.values() for c in found)
-    sources = tuple(_source(CORPUS / f"{name}.jsonl", CORPUS, len(rows_of(name)), "CC0-1.0")
-                    for kind in ("attacks", "benign") for part in parts for name in [f"{kind}_{part}"])
+    sources = tuple(_source(f"{kind}_{part}") for kind in ("attacks", "benign") for part in parts)
     outside, inside = (total(c.rate for c in cells if c.held_out is out) for out in (False, True))
     plain = {part: (total(c.rate for c in found if c.disguise == "plain"), total(alarms[part].values()))
              for part, found in by_part.items()}

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['KINDS_OF_FILE', 'FIELDS', 'ATTACK', 'HONEST', 'Text', 'label_of', 'text_of', 'rows_in', 'texts_in', 'Group',
-           'Measured', 'files_of', 'counted', 'corpus_rates']
+           'Measured', 'files_of', 'counted', 'revision', 'licence', 'corpus_rates']
 
 # %% ../../nbs/live/135_texts.ipynb #510b34d0
 import csv, hashlib, io, json
@@ -75,7 +75,7 @@ class Group(NamedTuple):
 class Measured(NamedTuple):
     "What a corpus showed."
     groups: tuple[Group, ...]
-    sources: tuple[dict[str, Any], ...]      # file, sha256, rows, and how many were too long
+    sources: tuple[dict[str, Any], ...]      # file, revision, licence, sha256, rows, and how many were too long
 
     def by_label(self) -> dict[str, Rate]:
         "Rates over all files."
@@ -113,6 +113,23 @@ def counted(file: str, texts: Iterable[Text]) -> list[Group]:
         counts[t.label] = Rate(before.hits + bool(shield({"context": t.text})), before.n + 1)
     return [Group(file, label, rate) for label, rate in sorted(counts.items())]
 
+def revision(folder: Path) -> str:
+    "The commit of a checkout; empty if it is none."
+    for up in (folder.resolve(), *folder.resolve().parents):
+        head = up / ".git" / "HEAD"
+        if not head.is_file(): continue
+        name = head.read_text().strip().removeprefix("ref: ")
+        ref = up / ".git" / name
+        return ref.read_text().strip() if ref.is_file() else name
+    return ""
+
+def licence(path: Path, folder: Path) -> str:
+    "The first line of the licence that lies nearest to a file, inside of the corpus."
+    ups = [up for up in path.parents if up == folder or folder in up.parents]
+    found = next((p for up in ups for p in sorted(up.glob("LICENSE*"))), None)
+    lines = found.read_text("utf-8", "replace").strip().splitlines() if found else []
+    return lines[0].strip()[:80] if lines else "not stated"
+
 def corpus_rates(folder: str | Path,       # or one file
                  track: Track = quiet,     # shows progress
                 ) -> Measured:
@@ -125,6 +142,6 @@ def corpus_rates(folder: str | Path,       # or one file
         name = path.name if path == folder else path.relative_to(folder).as_posix()
         short = [t for t in rows if len(t.text) <= MOST["context"]]
         groups += counted(name, track(short, description=name[:40]))
-        sources.append({"file": name, "sha256": hashlib.sha256(content).hexdigest(), "rows": len(rows),
+        sources.append({"file": name, "revision": revision(path.parent), "licence": licence(path, folder), "sha256": hashlib.sha256(content).hexdigest(), "rows": len(rows),
                         "too_long": len(rows) - len(short)})
     return Measured(tuple(groups), tuple(sources))
