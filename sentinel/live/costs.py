@@ -113,8 +113,10 @@ async def post(app: Any,                            # any ASGI application
                path: str = "/live/oversee") -> tuple[int, bytes]:
     "The answer to a request, without a socket: status and body."
     headers = [(b"host", b"here"), (b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
-    scope = {"type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "method": "POST", "scheme": "http", "path": path,
-             "raw_path": path.encode(), "query_string": b"", "root_path": "", "headers": headers, "client": ("127.0.0.1", 1),
+    scope = {"type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "method": "POST", "scheme": "http",
+             "path": path,
+             "raw_path": path.encode(), "query_string": b"", "root_path": "", "headers": headers,
+             "client": ("127.0.0.1", 1),
              "server": ("127.0.0.1", 80)}
     sent: list[Any] = []
     parts = iter([{"type": "http.request", "body": body, "more_body": False}])
@@ -176,12 +178,16 @@ def measure(corpus: str | Path,               # of commands
     told = lambda c: {k: round(v, 2) for k, v in c._asdict().items()}
     return {"machine": {"system": platform.system(), "processor": platform.machine(), "cores": os.cpu_count()},
             "python": platform.python_version(), "when": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-            "commands": len(lines), "command_ms": round(median(one), 3), "command_p99_ms": round(sorted(one)[len(one) * 99 // 100], 3),
-            "script_characters": len(SCRIPT), "script_ms": round(median(script), 2), "service": told(service), "bare": told(least),
-            "ratio": round(service.cpu_ms / least.cpu_ms, 2), "worst_texts": len(dear), "worst_ms": round(dear[0].ms, 1),
+            "commands": len(lines), "command_ms": round(median(one), 3),
+            "command_p99_ms": round(sorted(one)[len(one) * 99 // 100], 3),
+            "script_characters": len(SCRIPT), "script_ms": round(median(script), 2), "service": told(service),
+            "bare": told(least),
+            "ratio": round(service.cpu_ms / least.cpu_ms, 2), "worst_texts": len(dear), "worst_ms": round(dear[0].ms,
+                                                                                                          1),
             "over_200_ms": sum(c.ms > 200 for c in dear),
             "worst": [[c.field, c.text[:40], round(c.ms, 1), c.decision] for c in dear[:20]]}
 
 def missed(told: Mapping[str, Any]) -> list[str]:     # as `measure` tells
     "The bars that are missed, in words."
-    return [f"{name} is {told[name]}, and should be at most {most:g}" for name, most in BARS.items() if told[name] > most]
+    return [f"{name} is {told[name]}, and should be at most {most:g}" for name,
+            most in BARS.items() if told[name] > most]

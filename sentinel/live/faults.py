@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['Model', 'Clock', 'locked', 'few_pages', 'short_files', 'resident', 'Asked', 'soak', 'amiss_in']
 
-# %% ../../nbs/live/131_faults.ipynb #215823c2
+# %% ../../nbs/live/131_faults.ipynb #56c51c40
 import asyncio, json, os, resource, signal, socket, sqlite3, subprocess, sys, tempfile, time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -17,12 +17,12 @@ from sqlalchemy import event, select
 from .app import make_live
 from .audit import verify
 from .backends import Backends, Chat, chat_backend
-from .costs import lines_in, post
+from .costs import post
 from .guard import Guard
 from .log import Log
 from .tables import VERDICTS
 
-# %% ../../nbs/live/131_faults.ipynb #2b85348b
+# %% ../../nbs/live/131_faults.ipynb #646f154d
 _MODEL = """
 import socket, sys
 s = socket.create_server(("127.0.0.1", int(sys.argv[1])))
@@ -42,7 +42,8 @@ class Model:
     def _started(self) -> subprocess.Popen[bytes]:
         process = subprocess.Popen([sys.executable, "-S", "-c", _MODEL, str(self.port)])
         for _ in range(200):
-            try: return socket.create_connection(("127.0.0.1", self.port), 1).close() or process
+            try:
+                with socket.create_connection(("127.0.0.1", self.port), 1): return process
             except OSError: time.sleep(.02)
         raise TimeoutError("the model does not answer")
 
@@ -64,7 +65,7 @@ class Model:
         try: yield
         finally: self.process = self._started()
 
-# %% ../../nbs/live/131_faults.ipynb #af47becd
+# %% ../../nbs/live/131_faults.ipynb #9e1ad9a6
 class Clock:
     "The time, and a shift that can be changed."
     def __init__(self) -> None: self.shift = timedelta()
@@ -88,7 +89,8 @@ def locked(file: str | Path) -> Iterator[None]:
 @contextmanager
 def few_pages(log: Log) -> Iterator[None]:
     "The database may not get any larger. To be used while nothing is written."
-    def limited(c: sqlite3.Connection, _: object) -> None: c.execute("PRAGMA max_page_count=1")      # as many as there are
+    def limited(c: sqlite3.Connection,
+                _: object) -> None: c.execute("PRAGMA max_page_count=1")      # as many as there are
     def anew() -> None:
         log.book.forget()
         log.engine.dispose()
@@ -107,7 +109,7 @@ def short_files(bytes_: int) -> Iterator[None]:
     try: yield
     finally: resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
-# %% ../../nbs/live/131_faults.ipynb #f2b81989
+# %% ../../nbs/live/131_faults.ipynb #3d6b82fb
 def resident() -> float:
     "Memory of this process, in MB."
     with open("/proc/self/statm") as f: return round(int(f.read().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20, 1)
@@ -134,9 +136,11 @@ class Asked:
         said = json.loads(body)
         self.statuses[f"{status} {said.get('status', '')}"] += 1
         if status == 200:
-            if self.named.setdefault(name, said["verdict_id"]) != said["verdict_id"]: self.wrong.append(f"{name}: another verdict")
+            if self.named.setdefault(name,
+                                     said["verdict_id"]) != said["verdict_id"]: self.wrong.append(f"{name}: another verdict")
             self.answered[said["verdict_id"]] = said["decision"]
-            if said["status"] == "no_verdict" and said["decision"] in ("approve", "flag"): self.wrong.append(f"{name}: silence passes")
+            if said["status"] == "no_verdict" and said["decision"] in ("approve",
+                                                                       "flag"): self.wrong.append(f"{name}: silence passes")
         elif status != 503 or said.get("logged") is not False or said.get("decision") != "escalate":
             self.wrong.append(f"{name}: {status} {body[:200]!r}")
 
@@ -157,12 +161,13 @@ async def soak(texts: Sequence[str],         # actions
     with tempfile.TemporaryDirectory() as folder:
         file, clock, model = Path(folder) / "live.db", Clock(), Model()
         try:
-            log = Log(file, patience=.05, clock=clock)
+            log = Log(file, patience=.2, clock=clock)
             chat: Chat = model.chat
             guard = Guard(log, backends=Backends({"model": chat_backend(chat)}, timeout=2), clock=clock)
             asked = Asked(make_live(guard), texts)
             broken: dict[str, tuple[float, Callable[[], AbstractContextManager[None]]]] = {      # share of the requests
-                "well": (.5, nullcontext), "model killed": (.1, model.killed), "clock set back": (.2, lambda: clock.back(3)),
+                "well": (.5, nullcontext), "model killed": (.1, model.killed), "clock set back": (.2,
+                                                                                                  lambda: clock.back(3)),
                 "locked": (.02, lambda: locked(file)), "few pages": (.08, lambda: few_pages(log)),
                 "short files": (.08, lambda: short_files(4_096)), "well again": (.02, nullcontext)}
             told: dict[str, Counter[str]] = {name: Counter() for name in broken}
@@ -172,7 +177,8 @@ async def soak(texts: Sequence[str],         # actions
                     with fault(): told[name] += await asked.stretch(max(8, int(requests * share / rounds)))
                 memory.append(resident())
             health = (await guard.health()).body["status"]
-            with log.engine.connect() as c: rows = dict(c.execute(select(VERDICTS.c.verdict_id, VERDICTS.c.decision)).tuples().all())
+            with log.engine.connect() as c: rows = dict(c.execute(select(VERDICTS.c.verdict_id,
+                                                                         VERDICTS.c.decision)).tuples().all())
             log.close()
             lost = [name for name, decision in asked.answered.items() if rows.get(name) != decision]
             return {"requests": asked.sent, "verdicts": len(asked.answered), "rows": len(rows), "lost": len(lost),
@@ -188,7 +194,8 @@ def amiss_in(told: dict[str, Any]) -> list[str]:     # as `soak` tells
     a = told["answers"]
     if not {"200 ok"} >= set(a["well again"]): out.append(f"it does not recover: {a['well again']}")
     if "200 no_verdict" not in a["model killed"] or "200 ok" not in a["model killed"]: out.append("no model was killed")
-    out += [f"nothing broke: {name}" for name in ("locked", "few pages", "short files") if "503 no_verdict" not in a[name]]
+    out += [f"nothing broke: {name}" for name in ("locked", "few pages",
+                                                  "short files") if "503 no_verdict" not in a[name]]
     half = told["memory_mb"][len(told["memory_mb"]) // 3:]
     if half[-1] - half[0] > 20: out.append(f"memory grew from {half[0]} to {half[-1]} MB")
     return out

@@ -142,6 +142,7 @@ def corpus_rates(folder: str | Path,       # or one file
         name = path.name if path == folder else path.relative_to(folder).as_posix()
         short = [t for t in rows if len(t.text) <= MOST["context"]]
         groups += counted(name, track(short, description=name[:40]))
-        sources.append({"file": name, "revision": revision(path.parent), "licence": licence(path, folder), "sha256": hashlib.sha256(content).hexdigest(), "rows": len(rows),
+        sources.append({"file": name, "revision": revision(path.parent), "licence": licence(path, folder),
+                        "sha256": hashlib.sha256(content).hexdigest(), "rows": len(rows),
                         "too_long": len(rows) - len(short)})
     return Measured(tuple(groups), tuple(sources))

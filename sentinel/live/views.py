@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from functools import lru_cache
 from typing import NamedTuple
 from .codes import LIMIT, decoded, hidden
-from .letters import PLAIN, SEEN, TURNED, Back, Step, fold, replaced, same, translated, words
+from .letters import PLAIN, SEEN, TURNED, Back, Step, fold, remembered, replaced, same, translated, words
 
 # %% ../../nbs/live/090_views.ipynb #161c6f43
 class View(NamedTuple):
@@ -53,7 +53,7 @@ _OTHER = {"atbash": str.maketrans("abcdefghijklmnopqrstuvwxyz", "zyxwvutsrqponml
           **{f"shift by {k}": _shifted(k) for k in range(1, 26) if k != 13}}
 
 # %% ../../nbs/live/090_views.ipynb #cce60595
-@lru_cache(65_536)
+@remembered
 def _hints(word: str, known: Callable[[str], object]) -> tuple[int, int, int]:
     "What speaks for reading a text backwards, in rot13, or with letters for digits: a long word counts twice."
     if len(word) < 3 or len(word) > 24 or word.isdigit(): return 0, 0, 0

@@ -12,7 +12,7 @@ from collections.abc import Container
 from functools import lru_cache
 from importlib.resources import files
 from typing import NamedTuple
-from .letters import WORD, fold, words
+from .letters import WORD, fold, remembered, words
 
 # %% ../../nbs/live/091_vocabulary.ipynb #dcee554e
 CLASSES: dict[str, str] = {     # what words of a class do
@@ -121,7 +121,7 @@ def _within(word: str, by: dict[str, list[tuple[str, str, int]]], size: int) -> 
         at += longest
     return tuple(parts)
 
-@lru_cache(65_536)
+@remembered
 def senses(word: str) -> tuple[Part, ...]:      # of a word in plain letters
     "What a word means; nothing for nearly all words."
     if not word.isascii():
@@ -141,7 +141,7 @@ def senses(word: str) -> tuple[Part, ...]:      # of a word in plain letters
 _TELLING = mask("drop|scrap|rule|soft|prior|approve|safe|review|reject|show|yes|ai|judge|key|needless|void|urgent|gate|"
                 "dont")
 
-@lru_cache(65_536)
+@remembered
 def telling(word: str) -> bool:      # in plain letters
     "Is this a word that an attack could not do without?"
     if len(word) < (4 if word.isascii() else 2): return False
@@ -163,7 +163,7 @@ def _fits(pattern: str, word: str) -> bool:
     "Is it the word of a phrase? `*` stands for any ending."
     return pattern == word or pattern[-1] == "*" and word.startswith(pattern[:-1])
 
-@lru_cache(65_536)
+@lru_cache(16_384)
 def _begun(word: str, *following: str) -> tuple[tuple[tuple[str, ...], str, int], ...]:
     "The phrases that begin with a word and may go on with the next one or two."
     return tuple(x for x in TABLES.phrases[word] if all(map(_fits, x[0], following)))
@@ -186,7 +186,7 @@ def hits(text: str,                                  # in plain letters
                 for lang, bits in part.senses:
                     if lang in only:
                         out.setdefault(lang, []).append(Hit(at + away, bits, start + part.start, start + part.end))
-            next_two = [b[0] for b in tokens[k + 1:k + 3]] if phrases else []
+            next_two = [b[0][:41] for b in tokens[k + 1:k + 3]] if phrases else []
             for rest, lang, bits in _begun(word, *next_two) if next_two else ():
                 behind = tokens[k + 1:k + 1 + len(rest)]
                 if lang in only and all(_fits(r, b[0]) for r, b in zip(rest[2:], behind[2:])) and len(behind) == len(rest):
@@ -196,7 +196,7 @@ def hits(text: str,                                  # in plain letters
     return out
 
 # %% ../../nbs/live/091_vocabulary.ipynb #0bc1be8a
-@lru_cache(65_536)
+@remembered
 def _classes(word: str) -> tuple[tuple[Sense, ...], tuple[tuple[str, str, int], ...]]:
     "The classes of a word, and those of phrases that begin with it, each with its second word."
     return _sum([s for part in senses(word) for s in part.senses]), \

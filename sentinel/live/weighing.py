@@ -17,7 +17,7 @@ from math import sqrt
 from typing import NamedTuple
 from zlib import crc32
 from .families import Family
-from .letters import WORD
+from .letters import WORD, remembered
 from .said import Found
 from .vocabulary import CLASSES, Hit, hits, mask
 
@@ -59,7 +59,7 @@ def pair_of(left: str, right: str) -> int:
     "The place of two neighbours."
     return crc32(f"{left[:7]} {right[:7]}".encode("utf-8", "replace")) % PLACES
 
-@lru_cache(65_536)
+@remembered
 def _word(word: str) -> tuple[int, int]:
     "What a word weighs, and how many parts it has."
     places = parts_of(word)
@@ -95,7 +95,7 @@ def windows(text: str,                              # in plain letters
         if best.bit_count() < FEWEST: continue
         yield Window([w for w, _, _ in some], tuple(k for k in range(len(CLASSES)) if best >> k & 1), start, end)
 
-@lru_cache(65_536)
+@lru_cache(16_384)
 def _beside(left: str, right: str) -> int:
     "What two neighbours weigh, of whom the first letters are given."
     return WEIGHTS.table[pair_of(left, right)]
