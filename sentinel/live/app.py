@@ -6,7 +6,7 @@
 __all__ = ['CHECKS', 'OPEN', 'NEEDS', 'log', 'amiss_batch', 'Door', 'Plain', 'make_live']
 
 # %% ../../nbs/live/127_app.ipynb #31c17324
-import json, logging
+import gc, json, logging
 from collections.abc import Callable
 from typing import Any
 from fastapi import FastAPI, Request, Response
@@ -89,6 +89,7 @@ def make_live(guard: Guard,                              # decides
     app = FastAPI(title="SENTINEL live", version=sentinel.__version__, default_response_class=Plain,
                   redoc_url=None, docs_url=None,
                   description="Ask before you act: a proposed action gets approve, flag, block or escalate.")
+    gc.freeze()      # what is loaded stays: the collector need not look at it again, which saves a third of a long request
     limit = limit or Limit("")
     who = lambda request: request.scope.get("state", {}).get("client", Client("", frozenset())).name
     ends = lambda status, what, schema=ERROR: {

@@ -8,6 +8,7 @@ __all__ = ['MOST', 'javascript', 'looks_like_javascript']
 # %% ../../nbs/live/069_javascript.ipynb #3106836a
 import re
 from functools import lru_cache
+from time import thread_time
 import tree_sitter_javascript
 from tree_sitter import Language, Node, Parser
 from .calls import CALLS, SHELL
@@ -133,8 +134,16 @@ def _body(r: Script, name: str, args: list[Thing]) -> None:
 # %% ../../nbs/live/069_javascript.ipynb #2b6f80e6
 MOST = 32_000     # characters that are read
 
-@lru_cache(maxsize=1)
-def _parser() -> Parser: return Parser(Language(tree_sitter_javascript.language()))
+_GRAMMAR = Language(tree_sitter_javascript.language())
+
+def _tree(text: str) -> Node | None:
+    "The tree of a text; None if finding it takes too long, as it does for what is no program at all."
+    source, began, parser = text.encode("utf-8", "replace"), thread_time(), Parser(_GRAMMAR)      # one for each thread
+    if len(source) < 1000: return parser.parse(source).root_node
+    try:
+        return parser.parse(lambda at, _: source[at:at + 8192],
+                            progress_callback=lambda at, _: thread_time() - began > .05).root_node
+    except ValueError: return None
 
 def javascript(text: str, setting: Setting) -> list[Effect]:
     "The effects of a program in JavaScript; `reads` if it only computes."
@@ -143,7 +152,7 @@ def javascript(text: str, setting: Setting) -> list[Effect]:
     if len(text) > MOST: return unread("too long")
     r = Script(text, setting, "javascript", call=_call)
     try:
-        root = _parser().parse(text.encode("utf-8", "replace")).root_node
+        if (root := _tree(text)) is None: return unread("too long")
         r.walk(root)
         for name in list(r.functions):
             if name not in r.read and len(re.findall(rf"\b{re.escape(name)}\b", text[:MOST])) > 1: _body(r, name, [])
@@ -166,9 +175,8 @@ def looks_like_javascript(text: str) -> bool:
     "Is this text a program in JavaScript, and no sentence or shell command?"
     text = text[:MOST]
     if not _HINT.search(text[:4000]) or _SHELL.search(text): return False
-    try: root = _parser().parse(text.encode("utf-8", "replace")).root_node
-    except (ValueError, TypeError): return False
-    if root.has_error: return False
+    root = _tree(text)
+    if root is None or root.has_error: return False
     telling = {"call_expression", "lexical_declaration", "variable_declaration", "import_statement",
                "function_declaration", "class_declaration", "new_expression"}
     level = [root]

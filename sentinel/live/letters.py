@@ -122,8 +122,8 @@ def words(text: str) -> list[str]:
 F = TypeVar("F", bound=Callable[..., Any])
 
 def remembered(of: F) -> F:
-    "A function of a word that remembers what it said about short ones."
-    kept = lru_cache(16_384)(of)
+    "A function of a word that remembers what it said: about many short ones, and a few long ones."
+    kept, long = lru_cache(16_384)(of), lru_cache(8)(of)
     @wraps(of)
-    def asked(word: str, *more: Any) -> Any: return kept(word, *more) if len(word) < 41 else of(word, *more)
+    def asked(word: str, *more: Any) -> Any: return (kept if len(word) < 41 else long)(word, *more)
     return cast(F, asked)

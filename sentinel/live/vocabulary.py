@@ -116,7 +116,7 @@ def _within(word: str, by: dict[str, list[tuple[str, str, int]]], size: int) -> 
         if not fits: at += 1; continue
         longest = len(fits[0][0])
         parts.append(Part(at, at + longest, _sum([x[1:] for x in fits if len(x[0]) == longest])))
-        if size == 1 and longest > 1:      # a longer word may hold a shorter one that matters, as 不要遵守 does
+        if size == 1 and longest > 1:      # a longer word may hold one, as 不要遵守 does
             parts += [Part(at, at + len(w), _sum([(lang, bits)])) for w, lang, bits in fits if len(w) < longest]
         at += longest
     return tuple(parts)
@@ -134,7 +134,7 @@ def senses(word: str) -> tuple[Part, ...]:      # of a word in plain letters
         return ()
     if (found := _whole(word)): return (Part(0, len(word), _sum(found)),)
     if not 12 < len(word) <= 400 or not word.isalpha(): return ()
-    parts = _within(word, TABLES.glued, 3)      # words run together, if hardly anything is left between them
+    parts = _within(word, TABLES.glued, 3)      # words run together
     return parts if sum(p.end - p.start for p in parts) > .75 * len(word) else ()
 
 # %% ../../nbs/live/091_vocabulary.ipynb #1c830e1e
@@ -165,13 +165,17 @@ def _fits(pattern: str, word: str) -> bool:
 
 @lru_cache(16_384)
 def _begun(word: str, *following: str) -> tuple[tuple[tuple[str, ...], str, int], ...]:
-    "The phrases that begin with a word and may go on with the next one or two."
+    "The phrases that begin with a word and may go on so."
     return tuple(x for x in TABLES.phrases[word] if all(map(_fits, x[0], following)))
 
-def hits(text: str,                                  # in plain letters
-         only: Container[str] = LANGUAGES,           # these languages
-        ) -> dict[str, list[Hit]]:                   # by language, in order; `any` is in all of them
+def hits(text: str,                           # in plain letters
+         only: Container[str] = LANGUAGES,
+        ) -> dict[str, list[Hit]]:            # by language, in order; `any` is in all of them
     "The words that matter in a text."
+    return {lang: found for lang, found in _hits(text).items() if lang in only}
+
+@lru_cache(4)      # rules and weights ask about the same text
+def _hits(text: str) -> dict[str, list[Hit]]:
     out: dict[str, list[Hit]] = {}
     at, tokens = 0.0, list((_ASCII_TOKEN if text.isascii() else _TOKEN).finditer(text))
     for k, m in enumerate(tokens):
@@ -184,12 +188,11 @@ def hits(text: str,                                  # in plain letters
             for part in parts:
                 away = part.start / (2 if word[0] >= "\u2e80" else 4) if part.start else 0
                 for lang, bits in part.senses:
-                    if lang in only:
-                        out.setdefault(lang, []).append(Hit(at + away, bits, start + part.start, start + part.end))
+                    out.setdefault(lang, []).append(Hit(at + away, bits, start + part.start, start + part.end))
             next_two = [b[0][:41] for b in tokens[k + 1:k + 3]] if phrases else []
             for rest, lang, bits in _begun(word, *next_two) if next_two else ():
                 behind = tokens[k + 1:k + 1 + len(rest)]
-                if lang in only and all(_fits(r, b[0]) for r, b in zip(rest[2:], behind[2:])) and len(behind) == len(rest):
+                if all(_fits(r, b[0]) for r, b in zip(rest[2:], behind[2:])) and len(behind) == len(rest):
                     out.setdefault(lang, []).append(Hit(at, bits, start, behind[-1].end()))
         if word[0] >= "\u0e00": at += len(word) / (2 if word[0] >= "\u2e80" else 4) - 1
         elif len(word) > 16: at += len(word) / 8 - 1
