@@ -17,7 +17,7 @@ from sqlalchemy import event, select
 from .app import make_live
 from .audit import verify
 from .backends import Backends, Chat, chat_backend
-from .costs import lines_in, post
+from .costs import post
 from .guard import Guard
 from .log import Log
 from .tables import VERDICTS
@@ -89,7 +89,8 @@ def locked(file: str | Path) -> Iterator[None]:
 @contextmanager
 def few_pages(log: Log) -> Iterator[None]:
     "The database may not get any larger. To be used while nothing is written."
-    def limited(c: sqlite3.Connection, _: object) -> None: c.execute("PRAGMA max_page_count=1")      # as many as there are
+    def limited(c: sqlite3.Connection,
+                _: object) -> None: c.execute("PRAGMA max_page_count=1")      # as many as there are
     def anew() -> None:
         log.book.forget()
         log.engine.dispose()
@@ -135,9 +136,11 @@ class Asked:
         said = json.loads(body)
         self.statuses[f"{status} {said.get('status', '')}"] += 1
         if status == 200:
-            if self.named.setdefault(name, said["verdict_id"]) != said["verdict_id"]: self.wrong.append(f"{name}: another verdict")
+            if self.named.setdefault(name,
+                                     said["verdict_id"]) != said["verdict_id"]: self.wrong.append(f"{name}: another verdict")
             self.answered[said["verdict_id"]] = said["decision"]
-            if said["status"] == "no_verdict" and said["decision"] in ("approve", "flag"): self.wrong.append(f"{name}: silence passes")
+            if said["status"] == "no_verdict" and said["decision"] in ("approve",
+                                                                       "flag"): self.wrong.append(f"{name}: silence passes")
         elif status != 503 or said.get("logged") is not False or said.get("decision") != "escalate":
             self.wrong.append(f"{name}: {status} {body[:200]!r}")
 
@@ -163,7 +166,8 @@ async def soak(texts: Sequence[str],         # actions
             guard = Guard(log, backends=Backends({"model": chat_backend(chat)}, timeout=2), clock=clock)
             asked = Asked(make_live(guard), texts)
             broken: dict[str, tuple[float, Callable[[], AbstractContextManager[None]]]] = {      # share of the requests
-                "well": (.5, nullcontext), "model killed": (.1, model.killed), "clock set back": (.2, lambda: clock.back(3)),
+                "well": (.5, nullcontext), "model killed": (.1, model.killed), "clock set back": (.2,
+                                                                                                  lambda: clock.back(3)),
                 "locked": (.02, lambda: locked(file)), "few pages": (.08, lambda: few_pages(log)),
                 "short files": (.08, lambda: short_files(4_096)), "well again": (.02, nullcontext)}
             told: dict[str, Counter[str]] = {name: Counter() for name in broken}
@@ -173,7 +177,8 @@ async def soak(texts: Sequence[str],         # actions
                     with fault(): told[name] += await asked.stretch(max(8, int(requests * share / rounds)))
                 memory.append(resident())
             health = (await guard.health()).body["status"]
-            with log.engine.connect() as c: rows = dict(c.execute(select(VERDICTS.c.verdict_id, VERDICTS.c.decision)).tuples().all())
+            with log.engine.connect() as c: rows = dict(c.execute(select(VERDICTS.c.verdict_id,
+                                                                         VERDICTS.c.decision)).tuples().all())
             log.close()
             lost = [name for name, decision in asked.answered.items() if rows.get(name) != decision]
             return {"requests": asked.sent, "verdicts": len(asked.answered), "rows": len(rows), "lost": len(lost),
@@ -189,7 +194,8 @@ def amiss_in(told: dict[str, Any]) -> list[str]:     # as `soak` tells
     a = told["answers"]
     if not {"200 ok"} >= set(a["well again"]): out.append(f"it does not recover: {a['well again']}")
     if "200 no_verdict" not in a["model killed"] or "200 ok" not in a["model killed"]: out.append("no model was killed")
-    out += [f"nothing broke: {name}" for name in ("locked", "few pages", "short files") if "503 no_verdict" not in a[name]]
+    out += [f"nothing broke: {name}" for name in ("locked", "few pages",
+                                                  "short files") if "503 no_verdict" not in a[name]]
     half = told["memory_mb"][len(told["memory_mb"]) // 3:]
     if half[-1] - half[0] > 20: out.append(f"memory grew from {half[0]} to {half[-1]} MB")
     return out
