@@ -103,7 +103,7 @@ class Code(NamedTuple):
     read: Callable[[re.Match[str]], str | None]            # its text; None if it is none
 
 _PAIRS = frozenset(x for k in range(256) for h in (f"{k:02x}", f"{k:02X}") for x in (h, "0x" + h, "x" + h))
-_HEXED, _QUOTED = re.compile(r"[0-9a-fA-F]{12}"), re.compile("=[0-9A-F]{2}")
+_HEXED, _QUOTED = re.compile(r"[0-9a-fA-F]{12}"), re.compile(r"=[4-7A-F][0-9A-F](?!\d)")      # and no `size=200`
 
 def _mixed(w: str) -> bool:
     "Is a word written in small and large letters, in no usual way?"

@@ -8,6 +8,7 @@ __all__ = ['MODULES', 'READERS', 'TOOLS', 'QUIET', 'DIFF_LINE', 'language_of', '
 # %% ../../nbs/live/098_languages.ipynb #2b12bdf7
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 from . import amazon, backups, buckets, clouds, clusters, containers, daily, disks, exposed, files, forges
 from . import found, frameworks, git, given, google, harmless, hosts, http, infrastructure, interpreters
 from . import keepers, mongo, queues, redis, releases, schemas, sed, sockets, started, stores, transfers, walls
@@ -57,6 +58,7 @@ def _is_shell(text: str) -> bool:
     names = [c.words[0].text.rpartition("/")[2].lower() for c in script.commands if c.words]
     return bool(names) and not script.found and all(name in REGISTRY for name in names)
 
+@lru_cache(8)      # for the effects, and for the trace
 def language_of(text: str, tool: str = "") -> str:
     "The language that a text is written in, a key of READERS."
     said = TOOLS.get(tool.strip().lower(), "")

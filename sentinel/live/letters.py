@@ -114,9 +114,10 @@ SEEN, TURNED = Letters(_seen_letter), Letters(lambda c: _TURNED.get(c, c))
 WORD = re.compile("(?:[^\\W_]|[\u0900-\u0963\u0971-\u09e3\u0a00-\u0dff\u0e30-\u0e4e\u0eb0-\u0ecd\u1000-\u109f\u1780-\u17d3])+")
 _ASCII_WORD = re.compile(r"[A-Za-z0-9]+")
 
-def words(text: str) -> list[str]:
+@lru_cache(8)      # rules, views and weights ask about the same text
+def words(text: str) -> tuple[str, ...]:
     "The words of a text, in order."
-    return (_ASCII_WORD if text.isascii() else WORD).findall(text)
+    return tuple((_ASCII_WORD if text.isascii() else WORD).findall(text))
 
 # %% ../../nbs/live/088_letters.ipynb #78a99551
 F = TypeVar("F", bound=Callable[..., Any])

@@ -162,6 +162,7 @@ def _for(s: State, n: Node) -> None:
     values = [w for c in n.children_by_field_name("value") for w in words_of(s, c)]
     if name is None or body is None: return inside(s, n)
     name, few = s.written(name), 0 < len(values) <= 12 and len(s.script.commands) < 100
+    if few and all(w.text.isdigit() for w in values): values = [*values[:2], *values[2:][-1:]]      # numbers are alike
     for w in values if few else [Word(f"${name}", known=False)]:
         s.variables[name] = Value(w.text, w.known, w.glob)
         VISITS.get(body.type, inside)(s, body)

@@ -24,7 +24,7 @@ def written_by(text: str,                         # an action in shell
               ) -> dict[str, str]:                # known after it, where that has changed; CHANGED: not any more
     "What an action makes of the files that a session knows."
     out: dict[str, str] = {}
-    for c in parsed(text).commands if ">" in text or "tee" in text else ():
+    for c in parsed(text := text.strip()).commands if ">" in text or "tee" in text else ():
         appends = c.program == "tee" and any(w.text in ("-a", "--append") for w in c.args)
         more = appends or any(r.how == ">>" for r in c.redirects)
         names = [r.file for r in c.redirects if r.how in (">", ">>", ">|", "&>")]

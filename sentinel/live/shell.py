@@ -51,8 +51,12 @@ def _tree(source: bytes) -> Node | None:
 def parsed(text: str,             # one line or a whole script
            depth: int = 0,        # statements around it
            sets: Iterable[tuple[str, Word]] = (),      # variables set around it
-          ) -> Script:
+          ) -> Script:            # to be read only: it is told again to who asks again
     "The commands of a shell text."
+    return _parsed(text, depth, tuple(sets))
+
+@lru_cache(8)      # a text is asked about for its effects, its language, and the files that it writes
+def _parsed(text: str, depth: int, sets: tuple[tuple[str, Word], ...]) -> Script:
     s = State(text if len(text) <= LARGEST_TEXT else "")
     s.variables |= {name: Value(w.text, w.known, w.glob) for name, w in sets}
     root = _tree(s.source) if len(text) <= LARGEST_TEXT else None

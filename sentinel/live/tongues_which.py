@@ -77,12 +77,14 @@ def language_of(text: str) -> str:
     if not words: return "en"
     found = lambda language, senses: any(table(language)[s].search(plain) for s in senses)
     small = {k: sum(w in s for w in words) for k, s in _WORDS.items()}
-    if head.isascii() and not any(small.values()): return "en"      # as below, without asking for the verbs
+    english = sum(w in _ENGLISH for w in words) + .8 * sum(w in VERBS for w in words[:12]) + .7 * (words[0] in VERBS)
+    most = max(small.values())
+    if head.isascii() and not most or most + 3.1 + 1.5 * (not head.isascii()) <= english + .6:
+        return "en"      # as below, without asking for the verbs, which count 3.1 at most
     verbs = {k: 1.5 * found(k, _TELLING) + .6 * found(k, ("read", "make", "tell")) for k in _WORDS}
     verbs = {k: v + bool(OWN[k].search(head)) for k, v in verbs.items()}
     best = max(_WORDS, key=lambda k: small[k] + verbs[k])
     if head.isascii() and not verbs[best] and small[best] < 2: return "en"
-    english = sum(w in _ENGLISH for w in words) + .8 * sum(w in VERBS for w in words[:12]) + .7 * (words[0] in VERBS)
     score = small[best] + verbs[best] + 1.5 * (not head.isascii())
     return best if score > english + .6 and (small[best] or not english and verbs[best]
                                              and not head.isascii()) else "en"

@@ -71,9 +71,29 @@ WINDOW, STEP, FEWEST = 40, 15, 2      # words and signs in a window and between 
 class Window(NamedTuple):
     "Some words of a text, one after the other."
     words: list[str]
+    total: int                    # what its words and neighbours weigh, on the table's scale
+    number: int                   # of parts and pairs
     classes: tuple[int, ...]      # that occur in it, in the language that has most of them
     start: int
     end: int
+
+@lru_cache(16_384)
+def _beside(left: str, right: str) -> int:
+    "What two neighbours weigh, of whom the first letters are given."
+    return WEIGHTS.table[pair_of(left, right)]
+
+def _sums(words: Sequence[str]) -> Iterator[tuple[int, int, int]]:
+    "Before each word and at the end: what words weigh, how many parts they have, what neighbours weigh, all summed up."
+    weights = parts = pairs = 0
+    before = ""
+    yield 0, 0, 0
+    for word in words:
+        w, n = _word(word)
+        weights += w; parts += n
+        short = word[:7]
+        if before: pairs += _beside(before, short)
+        before = short
+        yield weights, parts, pairs
 
 def windows(text: str,                              # in plain letters
             by: Mapping[str, Sequence[Hit]],        # its words that have a class, by language
@@ -84,6 +104,7 @@ def windows(text: str,                              # in plain letters
     langs = [sorted((*found, *common), key=lambda h: h.start) for lang, found in by.items() if lang != "any"]
     langs = langs or [sorted(common, key=lambda h: h.start)]
     placed = [([h.start for h in found], found) for found in langs]
+    sums: list[tuple[int, int, int]] = []      # up to each word; for all windows together, and only if there is one
     for first in range(0, max(1, len(tokens) - WINDOW + STEP), STEP):
         some = tokens[first:first + WINDOW]
         if not some: return
@@ -93,12 +114,11 @@ def windows(text: str,                              # in plain letters
             for h in found[bisect_left(starts, start):bisect_left(starts, end)]: bits |= h.bits
             if bits.bit_count() > best.bit_count(): best = bits
         if best.bit_count() < FEWEST: continue
-        yield Window([w for w, _, _ in some], tuple(k for k in range(len(CLASSES)) if best >> k & 1), start, end)
-
-@lru_cache(16_384)
-def _beside(left: str, right: str) -> int:
-    "What two neighbours weigh, of whom the first letters are given."
-    return WEIGHTS.table[pair_of(left, right)]
+        sums = sums or list(_sums([w for w, _, _ in tokens]))
+        (w0, n0, p0), (w1, n1, p1) = sums[first], sums[first + len(some)]
+        total, number = w1 - w0 + p1 - sums[first + 1][2], n1 - n0 + len(some) - 1
+        on = tuple(k for k in range(len(CLASSES)) if best >> k & 1)
+        yield Window([w for w, _, _ in some], total, number, on, start, end)
 
 @lru_cache(4096)
 def _classed(on: tuple[int, ...]) -> float:
@@ -107,10 +127,7 @@ def _classed(on: tuple[int, ...]) -> float:
 
 def weight(window: Window) -> float:
     "The sum for a window; above `WEIGHTS.threshold` it reads like an attack."
-    total, number, short = 0, len(window.words) - 1, [w[:7] for w in window.words]
-    for w, n in map(_word, window.words): total += w; number += n
-    total += sum(map(_beside, short, short[1:]))
-    return WEIGHTS.bias + total * WEIGHTS.scale / sqrt(number) + _classed(window.classes)
+    return WEIGHTS.bias + window.total * WEIGHTS.scale / sqrt(window.number) + _classed(window.classes)
 
 def heaviest(text: str,                       # in plain letters
              classes: Mapping[str, int],      # that occur in it, by language

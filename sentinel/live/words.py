@@ -7,6 +7,7 @@ __all__ = ['LONGEST', 'MOST', 'says_nothing', 'sentence_effects', 'words']
 
 # %% ../../nbs/live/086_words.ipynb #41bc9387
 import re
+from collections.abc import Iterator
 from .commands import Setting
 from .effects import Effect
 from .figures import GONE, KEPT
@@ -29,15 +30,31 @@ _ASKS = re.compile(r"(?i)^\W*(?:who|what|why|how|did|does|is|are|was|were|should
                    r"do))")
 _ORDERS = re.compile(r"(?i)^\W*(?:do|have)\s+(?!you|we|they|i\b|any)")
 _TAGGED = re.compile(r"(?i)\W*(?:please|just|go|drop|delete|wipe)")      # "drop it, ok?"
+_LATER = re.compile(r"(?i)\b(?:(?:can|could|would|will)\s+(?:you|u|someone|somebody|the\s+agent)|"
+                    r"(?:can|could|shall)\s+we|why\s+don't\s+(?:we|you)|let's)\b")
+_WHICH = re.compile(r"(?i)\b(?:who|whom|whose|what|when|where|why|which|how)\b"      # how often would you
+                    r"(?:\s+(?!(?:i|you|we|it|they|he|she|this|that)\b)[\w'-]+){0,6}\s*$")
 _FORBIDS = re.compile(r"(?i)\W*(?:please\s+)?(?:do\s+not|don't|never|under\s+no|avoid|refrain|no\b|nobody|none)")
 
 def _harmful(words: list[str]) -> bool: return any((v := VERBS.get(w)) and v.sense in HARMFUL for w in words)
+
+def _requested(sentence: str) -> bool:
+    "Is something asked for, at the start or further on?"
+    asked_for = lambda m: not _WHICH.search(sentence[max(0, m.start() - 120):m.start()])
+    return bool(REQUEST.match(sentence)) or any(map(asked_for, _LATER.finditer(sentence)))
+
+def _asked_apart(sentence: str, start: int) -> Iterator[tuple[str, int]]:
+    "A sentence, cut where a request comes after a comma: *when you have time, could you ...*"
+    goes_on = lambda m: re.search(r"\w", sentence[m.end():m.end() + 80])      # not so: "..., could you?"
+    asks = filter(goes_on, _LATER.finditer(sentence))
+    cuts = [0, *(m.start() for m in asks if sentence[:m.start()].rstrip()[-1:] == ","), len(sentence)]
+    for a, b in zip(cuts, cuts[1:]): yield sentence[a:b], start + a
 
 def says_nothing(sentence: str) -> bool:
     "A greeting or a question?"
     if not re.search(r"\w", sentence): return True
     if _SMALL.match(sentence) and not _harmful(TOKEN.findall(sentence.lower())): return True
-    if REQUEST.match(sentence): return False
+    if _requested(sentence): return False
     asks = sentence.rstrip().endswith("?")
     if QUESTION.match(sentence) and (asks or _ASKS.match(sentence)) and not _ORDERS.match(sentence): return True
     return asks and not _TAGGED.match(sentence)
@@ -136,8 +153,11 @@ def words(text: str,             # in one of thirteen languages
     plain, found = unquoted(text, setting)
     language, before = language_of(plain), ""
     for sentence, start in sentences(plain):
-        found += (sentence_effects(sentence, start, setting, f"{before} {sentence}"[-1500:]) if language == "en"
-                  else _foreign(sentence, start, language))
+        if language == "en":
+            *first, last = [sentence_effects(part, at, setting, f"{before} {sentence}"[-1500:])
+                            for part, at in _asked_apart(sentence, start)]
+            found += [e for part in first for e in part if e.kind in _DECIDED] + last      # a lead-in may be a deed
+        else: found += _foreign(sentence, start, language)
         before = sentence
     if HUMAN.search(plain) and not NO_HUMAN.search(plain): found = [_decided_by_human(e) for e in found]
     if language == "en":
