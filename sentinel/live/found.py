@@ -49,14 +49,15 @@ def piped_words(c: Command) -> list[Word]:
     if c.given and c.given.known: return [Word(t, c.given.span) for t in c.given.text.split()[:50]]
     if source is None: return [Word("$(cat)", c.span, known=False)]
     if (said := output(source)) is not None: return [Word(t, source.span) for t in said.replace("\0", " ").split()[:50]]
-    first = source
+    first, steps = source, [source]
     while first.before is not None and first.program in ("grep", "egrep", "head", "tail", "sort", "uniq", "sed", "tr",
                                                          "awk", "cut") and depth < 10:
         first, depth = first.before, depth + 1
+        steps.append(first)
     if first.program in ("find", "fd", "fdfind") and first.program == "find": return found_by(first)
     if first.program == "ls" and (rest := options(first.args).rest):
         return [w if w.glob else w._replace(text=w.text.rstrip("/") + "/*", glob=True) for w in rest]
-    said = [" ".join(w.text for w in x.words) for x in dict.fromkeys((first, source))]
+    said = [" ".join(w.text for w in x.words) for x in reversed(steps)]
     return [Word(f"$({' | '.join(said)})", source.span, known=False)]
 
 def _xargs(c: Command, setting: Setting) -> list[Effect]:
@@ -79,13 +80,16 @@ def _xargs(c: Command, setting: Setting) -> list[Effect]:
     return effects_of(inner._replace(words=tuple(words), before=None, given=None), setting)
 
 # %% ../../nbs/live/008_found.ipynb #e34b5452
+_DOES = frozenset("-delete -exec -execdir -ok -okdir".split())
+
 def _find(c: Command, setting: Setting) -> list[Effect]:
-    words, found, paths, k = list(c.args), [], found_by(c), 0
+    words, found, k = list(c.args), [], 0
     while k < len(words):
         w, k = words[k], k + 1
+        paths = found_by(c._replace(words=c.words[:k])) if w.text in _DOES else []
         if w.text == "-delete":
             found += effects_of(c._replace(words=(Word("rm", w.span), Word("-r"), *paths), redirects=()), setting)
-        elif w.text in ("-exec", "-execdir", "-ok", "-okdir"):
+        elif w.text in _DOES:
             end = next((j for j in range(k, len(words)) if words[j].text in (";", "+")), len(words))
             put = lambda v: (paths if v.text == "{}" else
                              [v._replace(text=v.text.replace("{}", paths[0].text), exact=False)] if "{}" in v.text

@@ -113,6 +113,9 @@ def _awk(c: Command, setting: Setting) -> list[Effect]:
 # %% ../../nbs/live/011_interpreters.ipynb #2d95fe35
 def _by_path(c: Command, setting: Setting) -> list[Effect]:
     name = c.words[0].text
+    if re.search(r"/(init|rc)\.d/[^/]+$", name) and c.args and "service" in REGISTRY:      # a service's own script
+        named = c.words[0]._replace(text=name.rpartition("/")[2], exact=False)
+        return effects_of(c._replace(words=(Word("service", c.words[0].span), named, *c.args)), setting)
     if (script := known_script(name, setting)) is not None:
         first = script.split("\n", 1)[0] if script.startswith("#!") else ""
         language = next((l for word, (l, *_) in LANGUAGES.items() if word in first), "python" if name.endswith(".py")

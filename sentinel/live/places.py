@@ -69,7 +69,7 @@ _BACKUP = re.compile(r"(?i)^(.*[-_.])?(backups?|bkp|snapshots?)([-_.].*)?$")
 _TREE: dict[str, str] = {path: kind for kind, paths in {
     "machine": "/",
     "system": "/bin /sbin /lib /lib32 /lib64 /usr /boot /sys /proc /dev /run /var /snap /System /Library /Applications "
-              "/private /etc /opt /nix /var/lib/dpkg /var/lib/rpm /var/spool /root/.ssh",
+              "/private /etc /opt /selinux /nix /var/lib/dpkg /var/lib/rpm /var/spool /root/.ssh",
     "config": "/etc/. /usr/local/etc /opt/homebrew/etc /etc/nginx /etc/apache2 /etc/letsencrypt /etc/systemd /etc/ssh "
               "/etc/ssl /etc/kubernetes /etc/cron.d /etc/postgresql /etc/mysql",
     "data": "/var/lib /data /srv /mnt /media /var/www /var/mail /var/spool/mail /var/vmail /export /storage /pgdata "
@@ -114,7 +114,7 @@ def place_of(word: Word,          # a path
             ) -> Found:
     "What a path leads to."
     text, unknown = word.text[:1000].replace("\\", "/") if "/" not in word.text else word.text[:1000], not word.known
-    if unknown and _MADE_VARIABLE.match(text) and not re.search(r"/\*|\.\.", text):
+    if unknown and _MADE_VARIABLE.match(text) and not re.search(r"/\*|\.\.", text.replace(":?}/*", "}")):
         return Found("temporary", text, True)
     path = _UNKNOWN.sub("*", text) if unknown else text
     leads = path[:1] == "*" and unknown and "/" in path      # an empty variable would leave an absolute path

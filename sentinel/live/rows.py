@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['Outcome', 'outcomes', 'Case', 'glob_of', 'several', 'condition', 'named_place', 'environment_at', 'Row', 'row',
-           'rows']
+           'rows', 'set_to']
 
 # %% ../../nbs/live/025_rows.ipynb #9df1c640
 import fnmatch, re
@@ -162,3 +162,45 @@ def rows(text: str) -> tuple[Row, ...]:
         if line[0] == " " and lines: lines[-1] += ("" if lines[-1].endswith("|") else " ") + line.strip()
         else: lines.append(line)
     return tuple(r for line in lines for r in row(line))
+
+# %% ../../nbs/live/025_rows.ipynb #b2e9e342
+_VALUES = {"off": r"false|0|off|no(ne)?|null|disabled?|suspended|inactive|", "on": "true|1|on|yes|enabled?", "zero": "0",
+           "many": "public.*|anyone.*|everyone|world",
+           "over": "write_truncate", "all": r"0\.0\.0\.0/0|::/0|all(authenticated)?users",
+           "mighty": r"(.*\.)?admin\w*|owner|super\w+|root|maintain\w*|write_all|[456]0",
+           "gone": r"(delet|destroy|terminat)\w*|drop|purge|wipe|remove|rebuild|reinstall|format",
+           "down": "stop(ped)?|(power_?)?off|shut_?down|suspend(ed)?|halt(ed)?|deactivate"}
+_GUARDS = r"""(\w+_protect\w*|protected|two_?factor\w*|2fa|mfa\w*|sso|(require|enforce)[sd]?_\w+|\w+_required|backups?|retention(_(days|period)\w*)?|
+versioning|encrypt\w*|audit\w*|log(s|ging)|ssl|tls|https_only|verify_\w+|auth(entication|orization)?|waf|firewall|security\w*|rate_limit\w*|
+(block|ignore|restrict)_public\w*|secret_scanning\w*|destructive_requires_name|point_in_time\w*|alert(s|ing)|monitor(s|ing)?)"""
+_FIELDS = tuple((re.compile(_VALUES[v]), outcomes(said)[0], re.compile(rf"(?:.*_)?(?:{names})", re.X)) for line in rf"""
+off : unguards hard : {_GUARDS}(_(enabled|status|state|active|on|configuration))*
+on : unguards hard : (disable|bypass|insecure|skip_(tls|ssl)|allow_(force_push|deletion))\w*
+on : exposes hard : public|publicly_accessible|(public_access|anonymous)\w*
+off : exposes hard : private
+all : exposes hard : .*
+many : exposes hard : visibility|acl|access(_level)?|sharing
+on : grants hard : admin|superuser|staff|owner
+mighty : grants hard : roles?|permissions?|access(_level)?
+zero : stops hard : replicas|desired_(count|capacity)|quantity|instances|(instance|node)_count|num_nodes|dynos|max_(size|capacity)|\w+_executions
+on : stops hard : suspended|maintenance(_mode)?|deactivated|read_only\w*|blocks_(write|read)|offline
+gone : deletes hard : action|operation|command|op|method|type|event|state
+down : stops hard : action|operation|command|op|method|type|event|stat(e|us)|suspended
+over : deletes all no : write_disposition""".replace("|\n", "|").strip().splitlines() for v, said, names in [line.split(" : ", 2)])
+_GUARD_AT = re.compile(rf"(?:.*[/_.])?{_GUARDS}(?:[/?].*)?", re.X)
+_SERVES = re.compile(r".*/(?:service|app|node|server|instance|cluster|database|user|account)s?/[^/]+/?")
+_SCALES, _GOODS = re.compile(r"/(?:scale|formation|ps)\b"), re.compile("cart|basket|order|inventor|item|product|stock")
+
+def set_to(fields: Iterable[tuple[str, str]], where: str = "") -> Outcome | None:
+    "What it does to set some fields; None for nothing that gives concern."
+    where, ports, found = where.split("?")[0].lower(), set(), []
+    for name, value in fields:
+        name, value = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|[-. ]+", "_", name[-160:]).lower(), value.strip().lower()[:80]
+        if name.endswith(("port", "ports")): ports.add(value)
+        if name.endswith("quantity") and _GOODS.search(where): continue
+        found += [o for like, o, named in _FIELDS if like.fullmatch(value) and named.fullmatch(name)]
+        if value == "0" and _SCALES.search(where): found.append(Outcome("stops", undo="hard"))
+        if name.endswith(("enabled", "value", "active", "status")) and re.fullmatch(_VALUES["off"], value):
+            found.append(Outcome("unguards" if _GUARD_AT.fullmatch(where) else "stops" if _SERVES.fullmatch(where) else
+                                 "", undo="hard"))
+    return next((o for o in found if o.kind and (o.kind != "exposes" or not ports or ports - {"80", "443"})), None)

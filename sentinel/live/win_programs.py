@@ -57,7 +57,6 @@ def windows_removed(words: list[Word], whole: bool) -> list[Effect]:
 # %% ../../nbs/live/022_win_programs.ipynb #001ea62e
 _LINES = manuals(r"""
 format: /? => reads , *:* => destroys all no ; makes an empty file system on , * => unread
-diskpart: /s => destroys all no ; runs a script of partitions from , => unread
 vssadmin: delete => deletes all no ; takes away shadow copies: , resize => deletes all no , list|query => reads , * => writes
 wbadmin: delete => deletes all no ; takes away backups: , disable => unguards hard , get|/? => reads , stop => stops hard , start => writes , * => writes
 bcdedit: /set|/delete|/deletevalue|/import|/default|/create|-set => unguards hard ; changes how the machine starts: , /enum|/v|/export => reads , => reads
@@ -120,6 +119,8 @@ ren rename md mkdir copy xcopy mklink compact expand makecab extrac32 setx label
 
 def _options(c: Command) -> tuple[list[Word], set[str]]:
     rest, given = sorted_words(c, frozenset(), slash=True)
+    # a shell of Unix took the backslash out of .\obj
+    rest = [w if w.exact else w._replace(text=re.sub(r"^(\.\.?)(?=\w)", r"\1/", w.text)) for w in rest]
     return rest, {g.lower() for g in given}
 
 def _del(c: Command, setting: Setting) -> list[Effect]:
@@ -130,6 +131,14 @@ def _rd(c: Command, setting: Setting) -> list[Effect]:
     rest, given = _options(c)
     found = windows_removed(rest, True) if "/?" not in given else []
     return found if "/s" in given else [e._replace(undo="yes", scope="one") for e in found]
+
+def _diskpart(c: Command, setting: Setting) -> list[Effect]:
+    "diskpart: its own commands, from a file or through a pipe."
+    piped = " ".join(w.text for w in c.before.words) if c.before else ""
+    lines = c.given.text.splitlines() if c.given else re.findall(r"(?i)\becho[\s.]+([^&|()\r\n]+)", piped)
+    verbs = {line.split()[0].lower() for line in lines if line.split()}
+    if verbs and verbs <= {"list", "select", "detail", "rescan", "exit", "help"}: return []
+    return [Effect("destroys" if verbs or c.args else "unread", "partitions", "all", "no")]
 
 def _robocopy(c: Command, setting: Setting) -> list[Effect]:
     rest, given = _options(c)
@@ -147,7 +156,8 @@ def _move(c: Command, setting: Setting) -> list[Effect]:
 
 WINDOWS_PROGRAMS: dict[str, Reader] = {**dict.fromkeys(_LINES, by_lines(_LINES, slash=True)),
                                        **dict.fromkeys(("del", "erase", "deltree"), _del),
-                                       **dict.fromkeys(("rd", "rmdir"), _rd), "robocopy": _robocopy, "move": _move}
+                                       **dict.fromkeys(("rd", "rmdir"), _rd), "robocopy": _robocopy, "move": _move,
+                                       "diskpart": _diskpart}
 # those that mean the same, or nothing, in a shell of Unix
 PROGRAMS: dict[str, Reader] = {k: v for k, v in WINDOWS_PROGRAMS.items() if k not in frozenset(
     "rmdir mkdir find sort date time set echo more type path if for exit call tree hostname help where timeout expand "

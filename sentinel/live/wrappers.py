@@ -153,7 +153,8 @@ def _many_hosts(c: Command, setting: Setting) -> list[Effect]:
         setting, c._replace(host=hosts))] if inner.words else []
 
 PROGRAMS: dict[str, Reader] = {
-    **dict.fromkeys(("pdsh", "pssh", "parallel-ssh", "dsh", "clush", "mussh", "cssh"), _many_hosts),
+    **dict.fromkeys("pdsh pssh parallel-ssh dsh clush mussh cssh xdsh psh cexec dcli tentakel sdc-oneachnode".split(),
+                    _many_hosts),
     **dict.fromkeys(PREFIXES, _prefix), **dict.fromkeys(("ssh", "mosh", "autossh", "sshpass", "rsh"), _ssh),
     **dict.fromkeys(("tmux", "screen"), _window), "alias": _alias,
     **dict.fromkeys(("eval", "trap", "watch", "at", "batch", "su", "flock", "script"), _later),
