@@ -3,6 +3,7 @@
 Cells share one namespace, so a failing cell is reported and the cells after it are skipped. `#| eval: false` cells are left out,
 as are those whose directive is one of `tst_flags` in settings.ini, unless NB_FLAGS names it (`NB_FLAGS=slow pytest nbs`).
 """
+import gc
 import os
 import re
 import sys
@@ -24,6 +25,11 @@ def forget_readers(cells):
     if any("REGISTRY" in c.source for c in cells):
         for name in [m for m in sys.modules if m.startswith("sentinel.live")]:
             del sys.modules[name]
+
+
+def pytest_sessionfinish():
+    "Each notebook's shell collects garbage once more when the process ends: hundreds of times half a second."
+    gc.freeze()
 
 
 def pytest_collect_file(parent, file_path):

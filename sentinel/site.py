@@ -7,7 +7,7 @@ __all__ = ['CSS', 'FLOORS', 'TITLES', 'text', 'table', 'output', 'heading', 'pag
            'pages', 'settings', 'config', 'build', 'readme', 'trained_with', 'pins', 'script', 'schemas']
 
 # %% ../nbs/site.ipynb #ba240849
-import base64, json, re, shutil, subprocess, sys
+import base64, gc, json, re, shutil, subprocess, sys
 from configparser import ConfigParser
 from pathlib import Path
 
@@ -147,6 +147,7 @@ def build(root="."):
     root = Path(root).resolve()
     cfg, out = settings(root), root / "_pages"
     proc_nbs(n_workers=0, force=True)
+    gc.freeze()      # each notebook's shell collects garbage once more when the process ends, half a second each
     shutil.rmtree(out, ignore_errors=True)
     nav = pages(root / "_proc", out, cfg["git_url"])
     shutil.copytree(root / "figures", out / "figures", dirs_exist_ok=True)

@@ -15,7 +15,7 @@ from time import thread_time
 import tree_sitter
 from .commands import DEEPEST, Command, Reader, Setting, Word
 from .effects import ENVIRONMENTS, Effect, environment_of, moved
-from .assigned import MOST_WORDS
+from .assigned import MOST_WORDS, STARTERS, runs_code
 from .script import call
 from .quoting import GRAMMAR, Node, Script, State, Value, inside
 
@@ -87,38 +87,17 @@ def _reader(c: Command) -> Reader | None:
     return REGISTRY.get("./" if "/" in c.words[0].text else "")
 
 # %% ../../nbs/live/006_shell.ipynb #4cd636a2
-_STARTS = frozenset("""PROMPT_COMMAND GIT_SSH_COMMAND GIT_SSH GIT_EDITOR GIT_SEQUENCE_EDITOR GIT_PAGER GIT_EXTERNAL_DIFF
-GIT_PROXY_COMMAND GIT_ASKPASS SSH_ASKPASS SUDO_ASKPASS PAGER MANPAGER EDITOR VISUAL BROWSER RSYNC_RSH CVS_RSH SVN_SSH
-LESSOPEN LESSCLOSE FCEDIT SUDO_EDITOR SYSTEMD_EDITOR SYSTEMD_PAGER KUBE_EDITOR PSQL_EDITOR PSQL_PAGER
-AWS_PAGER""".split())
-_CODE = {name: re.compile(pattern) for names, pattern in {
-    "BASH_ENV PYTHONSTARTUP GIT_EXEC_PATH PERL5DB": r".", "ENV": r"[/~.]",
-    "LD_PRELOAD LD_AUDIT DYLD_INSERT_LIBRARIES": r"(.*[ :])?(?!/usr/|/lib|/opt/)[^ :]*/",
-    "RUBYOPT": r".*-[rI]", "PERL5OPT": r".*-[MmId]", "MAKEFLAGS": r".*(--eval|SHELL=|-f)", 
-    "TAR_OPTIONS": r".*(-command|action=|-I)",
-    "NODE_OPTIONS": r".*(-r\b|--(require|import|loader|experimental-loader)\b)",
-    "JAVA_TOOL_OPTIONS JDK_JAVA_OPTIONS _JAVA_OPTIONS": r".*(-javaagent|-agent|OnError|OnOutOf)",
-    "LD_LIBRARY_PATH PYTHONPATH NODE_PATH PERL5LIB RUBYLIB CLASSPATH": r"(.*:)?(/tmp|/var/tmp|/dev/shm)\b",
-}.items() for name in names.split()}
-_COMMON = re.compile(r"(/usr(/local|/games)?)?/(s?bin|games)/?|[~$%].*|"
-                     r"/(opt|snap|nix|home|Users|usr|Library|Applications|root)/.*")
-_STRANGE = re.compile(r"/tmp|/var/tmp|/dev/shm")
-
 def _settings(c: Command, setting: Setting) -> list[Effect]:
     "What the variables that are set for a command make it do besides."
     found = []
     for name, w in c.sets:
         unread = Effect("unread", f"{name}={w.text}"[:80], tool=name, why="a setting that runs code:", span=w.span)
-        if name in _STARTS and w.text and not re.fullmatch(r"\$\{?\w+\}?", w.text):
+        if name in STARTERS and w.text and not re.fullmatch(r"\$\{?\w+\}?", w.text):
             if len(w.text) > 300: found.append(unread); continue
             inner = inner_shell(w._replace(text=w.text.lstrip("|- "), exact=False), setting)
             bare = re.fullmatch(r"\|?(/usr(/local)?/bin/)?[\w.-]+( %s)?", w.text)      # BROWSER=none
             found += [e for e in inner if e.kind not in ("reads", "says") and not (bare and e.kind == "unread")]
-        elif name in _CODE and _CODE[name].match(w.text[:4096]): found.append(unread)
-        elif name == "PATH":
-            parts = w.text.split(":")
-            if any(_STRANGE.match(p) for p in parts) or "PATH" not in w.text and not all(map(_COMMON.fullmatch, parts)):
-                found.append(unread)
+        elif runs_code(name, w.text): found.append(unread)
     return found
 
 # %% ../../nbs/live/006_shell.ipynb #f247e24c
@@ -126,7 +105,7 @@ def _once(commands: Iterable[Command]) -> Iterator[Command]:
     "Commands without the settings that start something and that an earlier one had, too."
     seen: set[tuple[str, Word]] = set()
     for c in commands:
-        starts = {x for x in c.sets if x[0] in _STARTS}
+        starts = {x for x in c.sets if x[0] in STARTERS}
         yield c._replace(sets=tuple(x for x in c.sets if x not in seen)) if starts & seen else c
         seen |= starts
 
