@@ -9,6 +9,7 @@ __all__ = ['AWS', 'aws', 'PROGRAMS', 'awslocal']
 from .commands import Command, Reader, Setting
 from .effects import Effect
 from .rows import Case
+from .transfers import sending
 from .verbs import every, falling_in, table
 
 # %% ../../nbs/live/030_amazon.ipynb #c1c78767
@@ -20,16 +21,15 @@ s3 rm : deletes hard ; --recursive : deletes many no ; ~s3://*/tmp/*|~s3://*/tem
 s3 rb : destroys hard ; --force : destroys all no
 s3 mb : writes
 s3 sync : writes one ; --delete : deletes many hard (what the source does not have) ; --acl=public* : exposes no
-s3 mv|cp : writes one ; --acl=public* : exposes no ; ~*/etc/shadow|~*/.ssh/*|~*id_rsa*|~*.aws/credentials|~*.env|~*.pem : sends no
+s3 mv|cp : writes one ; --acl=public* : exposes no
 s3api delete-objects|delete-bucket : deletes many no
 s3api delete-object : deletes hard
 s3api put-bucket-acl|put-object-acl : writes ; --acl=public*|--acl=authenticated*|~*allusers* : exposes no
 s3api put-bucket-policy : writes ; ~*"principal"*"[*]"* : exposes no
-s3api put-public-access-block : writes ; ~*=false*|~*:*false* : unguards hard
+s3api|s3control put-public-access-block : writes ; ~*=false*|~*:*false* : unguards hard
 s3api put-bucket-versioning : writes ; ~*suspended* : unguards hard
 s3api put-bucket-lifecycle* : writes ; ~*expiration* : deletes many hard (objects expire)
-s3api delete-public-access-block|delete-bucket-* : unguards hard
-s3control delete-public-access-block : unguards hard
+s3api|s3control delete-public-access-block|delete-bucket-* : unguards hard
 glacier|s3api delete-archive|delete-vault : deletes no
 # machines and nets
 ec2 terminate-instances : destroys no of --instance-ids ; several : many
@@ -103,6 +103,7 @@ autoscaling terminate-instance-in-auto-scaling-group : restarts
 autoscaling delete-auto-scaling-group : destroys hard ; --force-delete : no
 application-autoscaling deregister-* : writes hard
 cloudformation update-termination-protection : writes ; --no-enable-termination-protection : unguards hard
+cloudformation set-stack-policy : writes ; !~*deny* : unguards hard
 cloudformation delete-stack* : destroys all no of --stack-name
 route53 change-resource-record-sets : writes one ; ~*"delete"* : deletes hard
 elb*|elbv2 deregister-*|delete-* : stops hard
@@ -177,4 +178,4 @@ def awslocal(cmd: Command, setting: Setting) -> list[Effect]:
     "aws against a copy of it on one's own machine."
     return falling_in(aws(cmd, setting), "development")
 
-PROGRAMS: dict[str, Reader] = {"aws": aws, "aws2": aws, "awslocal": awslocal}
+PROGRAMS: dict[str, Reader] = {**dict.fromkeys(("aws", "aws2"), sending(aws, "cp mv sync")), "awslocal": awslocal}

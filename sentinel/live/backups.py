@@ -95,6 +95,7 @@ BACKUP: dict[str, Reader] = {
 snapshots|ls|find|check|stats|diff|list|cat|cache|version|dump|generate|features : reads
 forget : deletes many hard ; --prune : deletes many no
  ; --keep-last|--keep-daily|--keep-weekly|--keep-monthly|--keep-within : deletes many yes (by a rule)
+ ; --keep-last=0 : deletes all no
 prune : deletes many yes
 key remove : revokes hard
 unlock : writes ; --remove-all : writes hard
@@ -104,13 +105,14 @@ backup|init|copy|tag|mount|key|migrate|rebuild-index|repair|recover|self-update|
     "borg": table("borg", """
 list|info|check|diff|mount|umount|export-tar|version|benchmark : reads
 delete : deletes no ; --cache-only : deletes yes
-prune : deletes many yes
+prune : deletes many yes ; --keep-last=0 : deletes all no
 compact : deletes many yes
+config : writes ; ~append_only & ~0 : unguards hard
 break-lock : writes hard
 key change-passphrase : writes hard
-create|init|extract|rename|recreate|upgrade|import-tar|key|config|serve|with-lock|transfer|rcreate : writes one
+create|init|extract|rename|recreate|upgrade|import-tar|key|serve|with-lock|transfer|rcreate : writes one
 rdelete : deletes all no
-""", "-a -P --glob-archives --prefix --keep-daily --keep-weekly --keep-monthly --keep-hourly --keep-yearly "
+""", "-a -P --glob-archives --prefix --keep-last --keep-daily --keep-weekly --keep-monthly --keep-hourly --keep-yearly "
 "--keep-within -d -w -m -H", dry="-n --dry-run"),
     "pgbackrest": table("pgbackrest", """
 info|check|verify|version|repo-ls|repo-get|help|archive-get : reads

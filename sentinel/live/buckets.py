@@ -7,6 +7,7 @@ __all__ = ['rclone', 's3cmd', 'mc', 'azcopy', 'PROGRAMS']
 
 # %% ../../nbs/live/031_buckets.ipynb #d0ef50bc
 from .commands import Reader
+from .transfers import sending
 from .verbs import table
 
 # %% ../../nbs/live/031_buckets.ipynb #44333c1f
@@ -20,7 +21,6 @@ sync : writes many ; --max-delete=0 : writes one ; !--max-delete=0 : + deletes m
 bisync|dedupe : writes many hard
 move|moveto : writes many
 copy|copyto|copyurl|rcat|mkdir|touch|mount|mount2|nfsmount|settier|config|authorize|backend|archive|convmv : writes one
- ; ~*/etc/shadow|~*/.ssh|~*/.ssh/* : sends no
 """, "--max-delete --include --exclude --filter --transfers --checkers --config --bwlimit --min-age --max-age "
 "--log-file --backup-dir -o --tpslimit --filter-from",
  dry="--dry-run -n --interactive -i", help="-h")
@@ -60,5 +60,6 @@ copy|cp|make|login|logout|bench|set-properties : writes one
 """, plain="--recursive --overwrite")
 
 # %% ../../nbs/live/031_buckets.ipynb #8c05f1ad
-PROGRAMS: dict[str, Reader] = {"rclone": rclone, **dict.fromkeys(("s3cmd", "s5cmd", "s4cmd", "b2"), s3cmd), "mc": mc,
-                               "mcli": mc, "azcopy": azcopy}
+PROGRAMS: dict[str, Reader] = {
+    "rclone": sending(rclone, "copy copyto sync move moveto"), "mc": mc, "mcli": mc, "azcopy": sending(azcopy, "cp copy sync"),
+    **dict.fromkeys(("s3cmd", "s5cmd", "s4cmd", "b2"), sending(s3cmd, "put cp mv sync upload"))}

@@ -11,6 +11,7 @@ import sqlglot
 from sqlglot.errors import SqlglotError
 from .commands import Setting, Word
 from .effects import Effect, environment_of, moved
+from .statements import ROWS
 
 # %% ../../nbs/live/060_clients.ipynb #abb15f34
 _META = re.compile(r"^[ \t]*(\\(?!G\b)[a-zA-Z!?]+[+S]*|\.[a-z]{2,}|@{1,2}(?=[\w./])|source(?=\s+\S+\.sql\b)|"
@@ -76,7 +77,7 @@ _FORMS = re.compile("|".join((
     r"grant\s+[\w,\s\"]{1,80}\sto\s+[\w\"'@%]+\s*(?:;|$|with)",
     r"explain\s+(?:\(?(?:analyze|analyse|verbose|buffers|format|query|extended|plan)\b[\s\S]{0,60}?)?(?:select|"
     r"delete|update|insert|with|merge|for)\b",
-    rf"merge\s+into\s+{_NAME}|copy\s+(?:{_NAME}|\()[\s\S]{0,300}?\b(?:from|to)\s+(?:stdin|stdout|program|'|\$)|"
+    rf"merge\s+into\s+{_NAME}|copy\s+(?:{_NAME}|\()[\s\S]{{0,300}}?\b(?:from|to)\s+(?:stdin|stdout|program|'|\$)|"
     rf"with\s+(?:recursive\s+)?\w+\s*(?:\([^)]{{0,200}}\)\s*)?as\s+(?:not\s+|materialized\s+)*\(",
     rf"exec(?:ute)?\s+(?:immediate\s+'|\(|(?:[\w\]\[]+\.+)*(?:sp|xp)_\w+)|do\s+(?:language\s+\w+\s+)?\$|"
     rf"call\s+{_NAME}\(|declare\s+@\w+|begin\s*;|begin\s+tran|start\s+transaction|set\s+(?:global|session|local)\s+\w+",
@@ -95,10 +96,34 @@ _FORMS = re.compile("|".join((
     r"purge\s+(?:table|recyclebin|dba_recyclebin)\b|(?:stop|start)\s+(?:slave|replica)\b|(?:backup|"
     r"restore)\s+(?:database|log)\s+\S+\s+(?:to|from|with)\b|refresh\s+materialized\s+view\b|comment\s+on\s+(?:table|"
     r"column)\b",
+    r"begin\s(?=[^;]{1,300};[\s\S]{0,2000}\bend\s*;)",
+    r"prepare\s+\w+\s*(?:\([^()]*\)\s*)?(?:from\s+['\"@]|as\s+\w+\s)|"
+    r"(?:optional\s+)?match\s*\(\s*\w*\s*(?:\)|[:{][^()]*\))",
     r"\\(?:d[a-zA-Z]*\+?|c(?:onnect)?|!|copy|l|x|i|timing)(?:\s|$)",
 )), re.I)
+_HEADS = frozenset("""ALTER ANALYZE ATTACH BACKUP CALL CLUSTER COMMENT COPY CREATE DEALLOCATE DELETE DENY DESCRIBE
+DETACH DISABLE DROP ENABLE EXECUTE EXPORT FLASHBACK FLUSH GRANT HANDLER IMPORT INSERT LOAD LOCK MERGE MSCK OPTIMIZE
+PREPARE PURGE REASSIGN REFRESH REINDEX RENAME REPLACE RESTORE REVOKE ROLLBACK SHOW SHUTDOWN STARTUP SYSTEM TRUNCATE
+UNDROP UNLOAD UNLOCK UPDATE UPSERT VACUUM""".split())
+_KEYWORDS = frozenset("""ABORT ACCOUNT ALL AS CASCADE CATALOG COLUMN COMPONENT CONSTRAINT DATA DATABASE DATABASES
+EVENT EXTENSION FORCE FROM FUNCTION IMMEDIATE INDEX INTO KEYSPACE KEYSPACES LOGIN MASTER MEASUREMENT ON OWNED
+PARTITION PARTITIONS PLUGIN POLICY PREPARED PROCEDURE PUBLIC PUBLICATION REPAIR REPLICA RETAIN ROLE RULE SCHEMA
+SEQUENCE SERIES SERVER SESSION SET SLAVE STAGE STREAM SUBSCRIPTION SYSTEM TABLE TABLES TABLESPACE TRIGGER USER USING
+VALUES VIEW WAREHOUSE WHERE WITH""".split())
+_QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"|`[^`]*`|--[^\n]*")
+_SPOKEN = frozenset("the a an please our my this that these those all every of for and it its any".split())
 _START = re.compile(r"(?:\s+|--[^\n]*\n|/\*(?!!)[^*]*\*+(?:[^/*][^*]*\*+)*/|[(;])*")
 _SELECTS = re.compile(r"(?i)select\b")
+
+# %% ../../nbs/live/060_clients.ipynb #3580d602
+def _begins_like_it(text: str) -> bool:
+    first = _QUOTED.sub(" x ", text[:2000]).split(";")[0]
+    words = re.findall(r"[A-Za-z_]+", first)[:60]
+    if len(words) < 2 or _SPOKEN & set(words) or re.search(r"://|^\w+\s+[/\\]|\s/[a-z?]\b|%\w+%", first): return False
+    if words[0] == "UPDATE" and not {"SET", "STATISTICS"} & set(words): return False
+    if words[0] in _HEADS and _KEYWORDS & set(words[1:]): return True
+    return ";" in text and any(" ".join(words[:n]).upper() in ROWS for n in (3,
+            2)) and words[0].lower() not in ("set", "start")
 
 # %% ../../nbs/live/060_clients.ipynb #62b7ac55
 def looks_like_sql(text: str) -> bool:
@@ -113,4 +138,4 @@ def looks_like_sql(text: str) -> bool:
             except (SqlglotError, RecursionError, ValueError, TypeError, IndexError, KeyError, AttributeError): continue
         return bool(re.match(r"select\s[\s\S]{1,2000}?\sfrom\s+[\w.`\"\[\]]+\s*(?:;|$|where\b|group\s+by\b|"
                              r"order\s+by\b|limit\b|join\b|into\b)|SELECT\s", text[start:]))
-    return bool(_FORMS.match(text, start))
+    return bool(_FORMS.match(text, start)) or _begins_like_it(text[start:])

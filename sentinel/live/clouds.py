@@ -8,6 +8,7 @@ __all__ = ['az', 'hosting', 'machines', 'PROGRAMS']
 # %% ../../nbs/live/033_clouds.ipynb #2d1d3a40
 from .commands import Reader
 from .google import remote
+from .transfers import sending
 from .verbs import falling_in, inner, table
 
 # %% ../../nbs/live/033_clouds.ipynb #7cf87afb
@@ -113,7 +114,7 @@ env ls, config:get|certs|labs|pipelines|teams|dashboard|dig|image|history|orgs|v
  init : reads
 pg:*|redis:info|redis:cli|spaces|notifications|buildpacks|features|webhooks|stack|drains|emulators:*|serve|dev|preview|functions:list|
  functions:log : reads
-** list|ls|show|info|status|get|logs|inspect|tail|diff|view|lint|print-* : reads
+** list|ls|show|info|status|get|logs|inspect|tail|diff|view|lint|print-*|*:list|*:ls|*:info|*:show|*:get|*:status : reads
 ** delete|destroy|rm|remove|drop|purge : destroys hard
 ** disable : unguards hard
 ** create|add|update|set|put|attach|detach|import|export|upload|download|clone|fork|enable|allocate|start|deploy|publish|apply|push|
@@ -132,6 +133,7 @@ certs:add|certs:auto|labs:enable|features:enable|addons:create|domains:add|drain
          for n in ("-c", "--command", "--sql") if (w := case.opts.flags.get(n))
           for e in case.setting.read("sql", w)], case.environment) or [case.effect("runs", "a shell for SQL")]})
 machines: Reader = table("machines", """
+*.info|*.ls|*.list|*.get : reads
 ** backups|list|ls|get|show|describe|info|status|view|kubeconfig|log*|options|balance|history|search|head|stat|nearby|list-* : reads
 ** reset|rebuild|recreate|reimage : destroys no
 ** delete|destroy|terminate|remove|rm|purge|d|delete-*|bulk-delete|server-delete|volume-delete|terminate-* : destroys no
@@ -150,7 +152,7 @@ account|auth|projects|version|configure|config|region|completion|plugin|cr : rea
 
 # %% ../../nbs/live/033_clouds.ipynb #fe51b165
 PROGRAMS: dict[str, Reader] = {
-    "az": az,
+    "az": sending(az, "upload upload-batch sync copy"),
     **dict.fromkeys("heroku fly flyctl vercel netlify firebase wrangler supabase railway render dokku now surge "
                     "amplify eb copilot".split(), hosting),
     **dict.fromkeys("doctl hcloud scw linode-cli linode oci ibmcloud openstack cinder vultr-cli vultr civo aliyun "

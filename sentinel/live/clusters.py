@@ -6,6 +6,7 @@
 __all__ = ['RESOURCES', 'KUBECTL', 'kubectl', 'PROGRAMS', 'resource', 'named', 'kubernetes']
 
 # %% ../../nbs/live/027_clusters.ipynb #d4f63bec
+import re
 from .commands import Command, Reader, Setting, Word, options
 from .effects import Effect
 from .rows import Case
@@ -29,6 +30,9 @@ _HEAVY = ("namespace", "all", "crd", "pvc", "pv", "statefulset", "node", "deploy
           "secret", "configmap")
 _ABOUT = frozenset("delete get describe scale rollout edit patch label annotate expose autoscale set create wait".split())
 
+# pods that have ended, as `kubectl get` is asked for them
+_LISTED = re.compile(r"(?is)\$\((?:kubectl|oc|k) get (pods?|po|jobs?)\b(?=.*(?:phase=(?:failed|succeeded)|evicted|completed))")
+
 def resource(text: str) -> str:
     "A resource's one name; of several, the one that weighs most."
     names = [RESOURCES.get(n := part.partition(".")[0], n) for part in text.lower().split(",")]
@@ -38,6 +42,8 @@ def named(words: tuple[Word, ...]) -> tuple[Word, ...]:
     "kubectl's words with `type/name` taken apart."
     if not words or words[0].text.lower() not in _ABOUT: return words
     k = 2 if words[0].text.lower() in ("rollout", "set") else 1
+    if len(words) > k and (m := _LISTED.match(words[k].text)):      # those that another kubectl names
+        return (*words[:k], words[k]._replace(text=resource(m[1]), known=True, exact=False), *words[k:])
     if len(words) <= k or not words[k].known and "/" not in words[k].text: return words
     first, slash, name = words[k].text.partition("/")
     if not slash: return (*words[:k], words[k]._replace(text=resource(first), exact=False), *words[k + 1:])
@@ -49,12 +55,13 @@ def named(words: tuple[Word, ...]) -> tuple[Word, ...]:
 KUBECTL = """
 get|describe secret : reads ; -o=*yaml*|-o=*json*|-o=*template*|--output=*yaml*|--output=*json*|--output=*template* : exposes yes (shows a secret)
 get|describe|logs|log|top|explain|api-resources|api-versions|version|cluster-info|diff|wait|events|kustomize|completion|options|plugin|whoami : reads
-get-contexts|ctx|neat|tree|stern|status|projects|types|image-info|krew|view-secret|who-can|score|df-pv|images|resource-capacity|ice : reads
+get-contexts|ctx|neat|tree|stern|status|projects|types|image-info|view-secret|who-can|score|df-pv|images|resource-capacity|ice : reads
 delete namespace : destroys all no (with everything in it)
 delete all : destroys all no
 delete crd : deletes all no (with every object of the kind)
 delete pvc|pv|volumesnapshot* : deletes no ; --all : all ; -l|--selector : many
-delete pod : restarts yes ; --field-selector=*phase=failed*|--field-selector=*phase=succeeded*|--field-selector=*evicted* : deletes many yes
+delete pod : restarts yes ; --field-selector=*phase=failed*|--field-selector=*phase=succeeded*|--field-selector=*evicted*|~$(*phase=failed*|
+ ~$(*phase=succeeded*|~$(*evicted*|~$(*completed* : deletes many yes
  ; -l|--selector : many ; --all & !--field-selector : all hard (all pods at once) ; -A|--all-namespaces & !--field-selector : all hard
 delete job|replicaset|events|endpoints|endpointslice*|lease*|certificaterequest|pipelinerun*|taskrun*|workflow : deletes yes ; --all : many
 delete node : destroys hard (its pods stop) ; --all|-l|--selector : all no
@@ -71,7 +78,7 @@ rollout status|history : reads
 rollout restart * : restarts ; nothing : all ; -l|--selector : many
 rollout undo|pause|resume|retry|latest|cancel : writes
 drain : stops hard of 0 (its pods move away) ; -l|--selector : many ; several : many
-cordon|uncordon : writes ; several|-l|--selector : writes many hard
+cordon|uncordon : writes ; several|-l|--selector|--all : writes many hard
 taint : writes ; ~*:noexecute : stops hard ; --all : all
 apply : writes ; --prune : + deletes many hard ; --force : hard ; ~http://* : fetches hard ; ~https://* : fetches hard
  ; ~https://github.com/*|~https://raw.githubusercontent.com/*|~https://*.k8s.io/*|~https://gitlab.com/*|~https://*.github.io/*|
@@ -94,6 +101,8 @@ exec|rsh|ssh : @exec
 cp|rsync|extract : writes
 port-forward|proxy : reads ; --address=0.0.0.0|--accept-hosts=* : exposes hard
 config view : reads ; --raw : exposes yes
+krew list|search|info|version : reads
+krew : writes
 config get-contexts|current-context|get-clusters|get-users : reads
 config delete-context|delete-cluster|delete-user|unset : deletes yes (of the local configuration)
 config|ns|project|login|logout|use : writes
@@ -116,6 +125,8 @@ argo rollouts get|list|status|lint|version : reads
 argo rollouts promote|pause|restart|retry|set|undo : writes ; --full : many
 argo rollouts abort : stops yes
 must-gather : reads
+** delete|destroy|remove|purge|wipe|reset : destroys hard
+** status|list|get|version|report|check|logs|info : reads
 """
 _VALUED = """-n --namespace --context --cluster --user --kubeconfig -s --server --token --as --as-group -f --filename -l --selector -o --output --field-selector
  -c --container --replicas --image --type -p --patch --patch-file --grace-period --timeout --tail --since --since-time --sort-by --overrides --port

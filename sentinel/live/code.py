@@ -11,11 +11,11 @@ import re
 import warnings
 from functools import lru_cache
 from .calls import CALLS, SHELL
-from .commands import Setting
-from .constants import Thing, decoded, each_of, folded, path_of, under
+from .commands import Setting, Word
+from .constants import HTTP, Thing, decoded, each_of, folded, http, path_of, run_command, under
 from .effects import Effect
 from .evaluate import Reading
-from .libraries import HTTP, client, http, run_command
+from .libraries import client
 
 # %% ../../nbs/live/066_code.ipynb #9d949b9a
 _PATH = ("pathlib.Path", "pathlib.PosixPath", "pathlib.WindowsPath", "pathlib.PurePath", "pathlib.PurePosixPath")
@@ -57,7 +57,6 @@ def _call(r: Reading, e: ast.Call) -> Thing:
     if ref.startswith("str.") and f.text is not None:
         return Thing(text=folded(name, f.text, tuple(args)), secret=secret)
     if first.text is not None and (text := decoded(ref, first.text)) is not None: return Thing(text=text, secret=secret)
-    if ref == "os.path.expanduser" and first.text: return first
     if ref in ("os.getcwd", "tempfile.mkdtemp", "tempfile.gettempdir", "tempfile.mktemp",
                "tempfile.TemporaryDirectory"):
         return Thing(text="." if "cwd" in ref else "/tmp/folder")
@@ -95,15 +94,15 @@ def _call(r: Reading, e: ast.Call) -> Thing:
     elif ref in CALLS and not ref.startswith("requests."):
         r.add(e, CALLS[ref].kind, ref, CALLS[ref].scope, CALLS[ref].undo)
     elif m := HTTP.fullmatch(ref): http(r, e, m[1], args, keys)
+    elif name == "call_command" and first.text: r.hand(e, "shell", " ".join(["manage.py", *(a.word for a in args)]))
     elif "." in ref or ref.startswith("?"): client(r, e, f, name, args, keys)
     elif ref in ("rmtree", "unlink"): run_command(r, e, ref, "rm -rf", args, keys)
     passes = args[:1] if ref in _PASSES else f.args if "()" in ref else tuple(args[:3])
-    if ref == "os.listdir" and first.text:
-        passes = (Thing(text=f"{first.text.rstrip('/')}/*") if False else Thing(text="*"),)
+    if ref == "os.listdir" and first.text: passes = (Thing(text="*"),)
     if ref == "os.scandir" and (first.text or first.ref): passes = (Thing(text=f"{path_of(first).rstrip('/')}/*"),)
-    inner = tuple(k for a in args for k in a.keys)
+    inner = tuple(k for a in args for k in a.keys) + ((first.open.lower(), first.ref.lower()) if name == "mode" else ())
     return Thing(ref=f"{ref}()" if ref else "", args=tuple(passes), keys=(*f.keys, *keys, *inner)[:30], secret=secret
-                 and name not in ("len", "print", "hexdigest") or ref == "open")
+                 and name not in ("len", "print", "hexdigest") or ref == "open", props=keys)
 
 def _body(r: Reading, name: str, args: list[Thing], keys: dict[str, Thing]) -> Thing:
     "Read a function of the program itself, with what it is called with."
@@ -126,7 +125,12 @@ def _body(r: Reading, name: str, args: list[Thing], keys: dict[str, Thing]) -> T
 MOST = 32_000     # characters that are read
 _USUAL = {"Path": Thing(ref="pathlib.Path"), "rmtree": Thing(ref="shutil.rmtree"),
           "Popen": Thing(ref="subprocess.Popen"),
-          "text": Thing(ref="sqlalchemy.text")}     # names that snippets use without an import
+          "text": Thing(ref="sqlalchemy.text"), "sa": Thing(ref="sqlalchemy")}     # names that snippets use without an import
+
+_OWN = re.compile(r"\b(?:import|def|lambda|None|True|False|elif|except|with|print|self|not|in|and|or|is|os|shutil|pd|np|df)\b|"
+                  r"\w\s*=|\bf[\"']|\w+ for\b")
+
+def _own(text: str) -> bool: return bool(_OWN.search(re.sub(r"'[^'\n]*'|\"[^\"\n]*\"", "''", text)))
 
 def python(text: str, setting: Setting) -> list[Effect]:
     "The effects of a program in Python; `reads` if it only computes."
@@ -146,6 +150,8 @@ def python(text: str, setting: Setting) -> list[Effect]:
     except (SyntaxError, ValueError, RecursionError, MemoryError, TypeError, IndexError, KeyError, AttributeError,
             OverflowError):
         return r.found + unread("Python that cannot be read")
+    if all(e.kind == "reads" for e in r.found) and not _own(text) and "snippet" in setting.readers:
+        r.found += [e for e in setting.read("snippet", Word(text, (0, len(text)), exact=True)) if e.kind not in ("reads", "says")]
     return r.found or [Effect("reads", "a computation", tool="python", span=(0, len(text)))]
 
 # %% ../../nbs/live/066_code.ipynb #c70bf6a5
@@ -153,6 +159,7 @@ _OTHERS = re.compile(r"\brequire\s*\(|\b(?:console|process|JSON|module)\.\w|=>|\
                      r"\bnew\s+[A-Z]|\{\s*\w+:\s|"
                      r"(?<![\w.])(?:FileUtils|Dir|File|IO|Kernel)\.\w|\bos\.[A-Z]\w+\(|\bexec\.Command|:=|"
                      r"\$\w+\s*=[^=]")
+_ENDS = re.compile(r"(?m)^\s*await\s|\);\s*$")
 _HINT = re.compile(r"(?m)^[ \t]*(?:import\s+[\w.]+|from\s+[\w.]+\s+import\b|def\s+\w+\s*\(|class\s+\w+|for\s+\w[\w, "
                    r"]*\s+in\b.*:|with\s.+:|if\s.+:|while\s.+:|try:|@\w+|print\s*\(|"
                    r"(?:await\s+)?[A-Za-z_][\w.\[\]'\"]*\s*\(|[\w.,\[\] ]{1,200}[+-]?=[^=]|#!.*python|"
@@ -164,6 +171,7 @@ def looks_like_python(text: str) -> bool:
     "Is this text a program in Python, and no sentence or shell command?"
     text = text[:MOST]
     if not _HINT.search(text[:4000]) or _OTHERS.search(text[:4000]): return False
+    if _ENDS.search(text[:4000]) and not _own(text[:4000]): return False
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

@@ -70,7 +70,9 @@ pod stop|kill : stops hard
 pod : writes
 machine rm|reset : destroys hard
 machine : writes
-generate|play|kube|unshare|quadlet|completion|auto-update|desktop|init|debug|model|mcp|offload : writes
+play|kube down : stops many hard
+play|kube : writes ; --down : stops many hard
+generate|unshare|quadlet|completion|auto-update|desktop|init|debug|model|mcp|offload : writes
 checkpoint rm : deletes hard
 checkpoint : writes
 """

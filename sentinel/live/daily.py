@@ -119,17 +119,17 @@ def _npx(c: Command, setting: Setting) -> list[Effect]:
 
 # %% ../../nbs/live/014_daily.ipynb #b77f7c40
 MACHINE = manuals("""
-apt apt-get aptitude nala (-o -t -c): -s|--simulate|--just-print => reads , purge|remove --purge => deletes many hard , ...purge => deletes many hard
+apt apt-get aptitude nala (-o -t -c): -s|--simulate|--just-print => reads , --allow-unauthenticated|--force-yes => unguards hard , purge|remove --purge => deletes many hard , ...purge => deletes many hard
     , remove => deletes many hard , autoremove|autopurge|clean|autoclean => writes
     , list|show|search|policy|depends|rdepends|changelog|download|source|check|madison|why|--installed => reads
     , upgrade|full-upgrade|dist-upgrade|install|update|reinstall|build-dep|satisfy => writes , mark|hold|unhold => writes , * => unread , => reads
 apt-mark apt-key add-apt-repository apt-file apt-add-repository apt-config debconf-show deborphan needrestart: * => writes , => reads
 dpkg: -r|--remove|-P|--purge => deletes many hard , -i|--install|--configure|-a|--unpack => writes , * => reads
 dpkg-reconfigure dpkg-deb: * => writes
-yum dnf microdnf tdnf zypper urpmi (-x -c --enablerepo --disablerepo --repo): remove|erase|autoremove|rm => deletes many hard
+yum dnf microdnf tdnf zypper urpmi (-x -c --enablerepo --disablerepo --repo): --nogpgcheck|--no-gpg-checks => unguards hard , remove|erase|autoremove|rm => deletes many hard
     , history undo|rollback => writes hard , clean|makecache => writes
     , list|info|search|provides|repolist|check-update|repoquery|whatprovides|deplist|history|grouplist|lr|se|if|list-updates => reads , * => writes , => reads
-rpm: -e|--erase => deletes many hard , -q|-V|--query|--verify|--checksig|-K|--eval|-qa => reads , * => writes
+rpm: -e|--erase => deletes many hard , ...http://* => fetches hard , -q|-V|--query|--verify|--checksig|-K|--eval|-qa => reads , * => writes
 pacman yay paru (--config): -R|-Rns|-Rs|-Rsc|-Rdd|-Rcns => deletes many hard , -Q|-Ss|-Si|-Sl|-F|-T => reads , * => writes
 apk: del => deletes many hard , info|list|search|policy|stats|version|dot|audit|verify => reads , * => writes
 brew port: uninstall|remove|rm|zap => deletes one , services => restarts yes

@@ -57,7 +57,7 @@ dumpe2fs xfs_info filefrag debugfs e2image: -w => destroys one no , * => reads
 fallocate: -p|--punch-hole|-z|--zero-range|-c|--collapse-range => deletes one no ; cuts holes into , * => writes
 fstrim losetup quotacheck edquota setquota quotaon quotaoff repquota quota dmsetup-ls: * => writes , => reads
 dmsetup: remove|remove_all|wipe_table => destroys all no , ls|info|status|table|deps|targets|version => reads , * => writes hard
-multipath multipathd iscsiadm: -F|-f|-l|-ll => reads , ...logout|delete|-u => stops hard , * => writes
+multipath multipathd iscsiadm (-m -T -p): -u|--logout => stops hard , -F|-f|-l|-ll => reads , ...logout|delete => stops hard , * => writes
 drbdadm: secondary|down|disconnect|detach|wipe-md|invalidate|invalidate-remote => destroys all no , status|dump|role|cstate|dstate => reads , * => writes hard
 storcli megacli storcli64 megacli64 arcconf hpssacli ssacli perccli: ...del|delete|-cfgclr|-cfglddel|clear|-ldinit|init|erase => destroys all no
     , ...show|-*info|status|-adpallinfo => reads , * => writes hard
@@ -66,6 +66,11 @@ ceph: osd|fs|mon|mgr|auth purge|destroy|rm|remove|del|out|down => destroys all n
     , status|health|df|version|versions|report|quorum_status => reads , * => writes hard
 rbd rados: rm|remove|purge|rmpool|trash => deletes all no , snap purge|rm|remove|rollback => deletes many no
     , ls|list|info|status|du|df|stat|showmapped => reads , * => writes
+hdfs hadoop: namenode|...-format -format => destroys all no , dfs|fs -expunge => deletes many no
+    , dfs|fs -rm|-rmr|-rmdir -skipTrash => deletes all no , dfs|fs -rm|-rmr => deletes many hard , dfs|fs -rmdir => deletes one , fsck -delete|-move => deletes many no
+    , dfs|fs -ls|-cat|-du|-df|-count|-stat|-tail|-test|-text|-get|-checksum|-find|-copyToLocal|-getfacl => reads
+    , dfs|fs -put|-mkdir|-cp|-mv|-copyFromLocal|-touchz|-appendToFile => writes , dfsadmin -report|-printTopology|-metasave => reads
+    , fsck|version|getconf|classpath => reads , dfsadmin -safemode|-decommission|-shutdownDatanode => stops hard , * => unread
 gluster: volume delete|stop|remove-brick|reset-brick => destroys all no , volume|peer|pool info|status|list|profile => reads , * => writes hard
 diskutil: erasedisk|erasevolume|partitiondisk|zerodisk|randomdisk|secureerase|reformat|apfs|eraseoptical|resetfusion => destroys all no
     , list|info|activity|verifyvolume|verifydisk => reads , * => writes
@@ -78,9 +83,9 @@ vboxmanage: unregistervm|closemedium|snapshot|natnetwork --delete|--delete-all =
 qm pct: destroy|rollback|unlink|delsnapshot => destroys one no , stop|shutdown|suspend => stops hard , reboot|reset => restarts
     , list|config|status|pending|listsnapshot => reads , * => writes
 lxc incus: delete|rm => destroys one no , stop|pause => stops hard , restart => restarts , list|ls|info|show|config|image|version|monitor => reads
-    , exec => unread , * => writes
+    , exec => runs , * => writes
 qemu-img: info|check|compare|map|measure => reads , * => writes
-esxcli vim-cmd: ...delete|remove|format|destroy|unmap|poweroff|power.off => destroys one no , ...list|get => reads , * => writes hard
+esxcli vim-cmd: ...delete|remove|format|destroy|unmap|poweroff|power.off => destroys one no , ...list|get|*/get*|*/*list* => reads , * => writes hard
 """)
 
 # %% ../../nbs/live/015_disks.ipynb #56ef51f2

@@ -65,6 +65,7 @@ class Script(Program):
             return Thing(text=str(int(text(n), 0)) if re.fullmatch(r"0[xob][0-9a-fA-F]+|[1-9]\d*|0", text(n))
                          else text(n))
         if kind in ("true", "false"): return Thing(text=kind)
+        if kind == "null": return Thing(ref="null")
         if kind == "template_string":
             out, at = "", n.start_byte + 1
             raw, secret = n.text, False

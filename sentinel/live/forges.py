@@ -35,6 +35,9 @@ def called(method: str,             # GET, DELETE
     if re.search(r"collaborators|memberships|/keys$", path): return [case.effect("grants", path, "one", "hard")]
     return [case.effect("writes", path)]
 
+_GUARD = re.compile(r"(two_factor\w*|\w*(secret_scanning|advanced_security|dependabot|push_protection|vulnerability|protect|"
+                    r"required?|enforce|signoff)\w*|prevent\w*)(\[\w*\])?=(false|disabled|off|null)$")
+
 def _api(case: Case) -> list[Effect]:
     fields = every(case.cmd.args, "-f", "-F", "--field", "--raw-field")
     method = (case.opts.value("-X", "--method") or ("POST" if fields or case.opts.has("--input", "-f", "-F")
@@ -49,6 +52,10 @@ def _api(case: Case) -> list[Effect]:
                             else "yes")]
     if method == "PATCH" and any(re.fullmatch(r"(visibility=public|private=false)", w.text) for w in fields):
         return [case.effect("exposes", path, "all", "no")]
+    guards = [w.text for w in fields if _GUARD.match(w.text)]
+    if method in ("PATCH", "PUT", "POST") and guards: return [case.effect("unguards", f"{path} {guards[0]}", "many", "hard")]
+    if any(w.text == "default_repository_permission=admin" or w.text == "role=admin" for w in fields):
+        return [case.effect("grants", path, "many", "hard")]
     if method == "PATCH" and any(w.text == "archived=true" for w in fields):
         return [case.effect("stops", path, "one", "hard")]
     return called(method, path, case)

@@ -30,9 +30,21 @@ def _statement(case: Case) -> list[Effect]:
 
 def _console(case: Case) -> list[Effect]:
     "A console: what it is given, it does."
+    told = next((w for n in ("-c", "--command", "--execute") if (w := case.opts.flags.get(n))), None)
+    got = standard_input(case.cmd, case.setting) if told is None else None
+    if got is not None and got.effect: return [got.effect]
+    word = got.word if got is not None else told
+    if word is None: return [case.effect("runs", "a console")]
+    if case.tool == "manage.py": return falling_in(case.setting.read("python", word), case.environment)
+    return _statement(case._replace(rest=(word,))) if told is None else falling_in(case.setting.read("snippet", word),
+            case.environment)
+
+def _database(case: Case) -> list[Effect]:
+    "The database's own client: what it is given is SQL."
     got = standard_input(case.cmd, case.setting)
-    if got is None: return [case.effect("runs", "a console")]
-    return [got.effect] if got.effect else _statement(case._replace(rest=(got.word,)))
+    if got is None: return [case.effect("runs", "a client of the database")]
+    if got.effect or got.word is None: return [got.effect or case.effect("unread", "SQL")]
+    return falling_in(case.setting.read("sql", got.word), case.environment)
 
 FRAMEWORKS: dict[str, Reader] = {
     "rails": table("rails", """
@@ -42,7 +54,8 @@ db:migrate:status*|db:version*|db:abort_if_pending*|routes|stats|notes|about|abo
 db:*|assets:*|webpacker:*|tmp:*|log:clear|credentials:*|encrypted:*|active_storage:*|action_*:*|app:*|yarn:*|zeitwerk:* : writes one
 runner|r : @statement
 console|c : @console
-dbconsole|db|server|s|test|test:*|spec|spec:*|generate|g|destroy|d|new|credentials|secrets|plugin|dev:*|lint|rubocop|brakeman|default : runs
+dbconsole|db : @database
+server|s|test|test:*|spec|spec:*|generate|g|destroy|d|new|credentials|secrets|plugin|dev:*|lint|rubocop|brakeman|default : runs
 *clean*|*delete*|*purge*|*destroy*|*wipe*|*drop*|*nuke*|*reset* : deletes many hard
 : runs
 """, "", "-e --environment", help="-h"),
@@ -53,7 +66,8 @@ sqlflush|sqlmigrate|showmigrations|check|diffsettings|inspectdb|dumpdata|sqlsequ
 migrate : writes one ; --plan|--check|--list : reads ; ~zero : deletes all no ; --fake : writes one hard
 makemigrations : writes one ; --check : reads
 shell|shell_plus : @console
-dbshell|runserver|runserver_plus : runs
+dbshell : @database
+runserver|runserver_plus : runs
 clearsessions|clear_cache|collectstatic|compilemessages|makemessages|createcachetable|createsuperuser|changepassword|loaddata|squashmigrations|
  optimizemigration|startapp|compress|rebuild_index|update_index|invalidate_cache|sendtestemail : writes one
 remove_stale_contenttypes|delete_*|purge*|clear_index|drop_*|wipe*|truncate* : deletes many hard
@@ -69,11 +83,11 @@ queue:flush|queue:clear|queue:prune-* : deletes many hard
 cache:clear|config:*|route:*|view:*|optimize*|storage:*|key:generate|make:*|vendor:*|queue:*|schedule:*|serve|test|db:seed|horizon*|up|event:*|
  package:*|stub:*|lang:*|octane:*|passport:*|auth:clear-resets|schema:dump : writes one
 tinker : @console
-db : runs
+db : @database
 down : stops hard
 model:prune|telescope:prune|*:purge|*:delete*|*:clear* : deletes many hard ; --pretend : reads
 : runs
-""", "--database --path --step --class --queue", "--env --database"),
+""", "--database --path --step --class --queue --execute", "--env --database"),
     "console": table("console", "doctrine:database:drop|doctrine:schema:drop : deletes all no\ndoctrine:*:status|"
                      "doctrine:*:list|doctrine:schema:validate|debug:*|lint:*|list|about|router:match : "
                      "reads\ndoctrine:migrations:migrate : writes one ; ~first : deletes all no ; ~prev : deletes "
@@ -98,7 +112,8 @@ search-replace : writes many hard
                    actions={"sql": lambda case: falling_in(case.setting.read("sql", case.rest[0]), case.environment)
                             if case.rest else [case.effect("runs", "SQL")]}),
 }
-for _r in ("rails", "manage.py", "artisan"): FRAMEWORKS[_r].actions.update(statement=_statement, console=_console)
+for _r in ("rails", "manage.py", "artisan"): FRAMEWORKS[_r].actions.update(statement=_statement, console=_console,
+        database=_database)
 
 # %% ../../nbs/live/053_frameworks.ipynb #33347d46
 def _through(skip: int) -> Reader:

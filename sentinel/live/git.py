@@ -20,6 +20,9 @@ _SHARED = re.compile(r"(refs/heads/)?(main|master|trunk|develop|development|dev|
 
 def shared(branch: str) -> bool:
     "Do others work on a branch of this name? A name that nobody knows may be."
+    if branch[:2] == "$(":      # a list; it may have been narrowed
+        kept = re.findall(r"\| e?grep (?!-v)(?:-\w+ )*[\^'\"]*(\w+)", branch)
+        return not any(not _SHARED.match(f"{k}/x") for k in kept)
     return not branch or "$" in branch or "*" in branch or bool(_SHARED.match(branch))
 
 # %% ../../nbs/live/038_git.ipynb #e6dfb996
@@ -31,7 +34,7 @@ def _push(case: Case) -> list[Effect]:
     remote, refs = (words[0].text if words else "origin"), [w.text for w in words[1:]]
     if opts.has("-n"): return [case.effect("reads", "a rehearsal")]
     if opts.has("--mirror"): return [case.effect("rewrites", f"all branches of {remote}", "all", "no")]
-    names = [r.lstrip("+").rpartition(":")[2].removeprefix("refs/heads/") for r in refs]
+    names = [r if "$(" in r else r.lstrip("+").rpartition(":")[2].removeprefix("refs/heads/") for r in refs]
     if opts.has("--delete", "-d") or any(r.startswith(":") for r in refs):
         gone = [n for n, r in zip(names, refs) if opts.has("--delete", "-d") or r.startswith(":")]
         own = all(not shared(n) and not n.startswith("refs/tags") for n in gone)
@@ -93,7 +96,7 @@ def _config(case: Case) -> list[Effect]:
         return [case.effect("reads", " ".join(words))]
     key, value = (words + ["", ""])[:2]
     if "sslverify" in key.lower() and value.lower() in ("false", "0"):
-        return [case.effect("unguards", "checks of certificates", "one", "hard" if case.opts.has("--system")
+        return [case.effect("unguards", "checks of certificates", "one", "hard" if case.opts.has("--system", "--global")
                             else "yes")]
     if value.startswith("!") or re.search(r"(?i)(hookspath|fsmonitor|sshcommand|pager|editor|\.cmd)$",
                                           key) and re.search(r"[;|&$`]|curl|wget|/tmp", value):
@@ -128,9 +131,9 @@ commit : writes ; --amend : rewrites yes
 tag : writes ; -d|--delete : deletes yes ; several & -d|--delete : deletes many hard ; -l|--list|nothing : reads
 update-ref : writes ; -d|--delete : deletes hard
 replace|symbolic-ref|notes : writes
-remote show|get-url, remote : reads
 remote add|rename|set-url|set-branches|set-head|update|prune : writes
 remote remove|rm : deletes yes
+remote : reads
 submodule status|summary : reads
 submodule foreach : @foreach
 submodule deinit : deletes yes ; --all & -f|--force : deletes many hard

@@ -9,6 +9,7 @@ __all__ = ['gcloud', 'gsutil', 'bq', 'PROGRAMS', 'remote']
 from .commands import Reader
 from .effects import Effect
 from .rows import Case
+from .transfers import sending
 from .verbs import falling_in, inner, table
 
 # %% ../../nbs/live/032_google.ipynb #ab40b219
@@ -43,7 +44,7 @@ storage buckets delete : destroys no
 storage rm : deletes hard ; --recursive|-r|-R|several : deletes many no ; ~gs://*[*]* : deletes many no
 storage rsync : writes one ; --delete-unmatched-destination-objects : deletes many hard
 storage ls|cat|du|hash|sign-url : reads
-storage cp|mv : writes one ; ~*/etc/shadow|~*/.ssh/*|~*.env : sends no
+storage cp|mv : writes one
 storage buckets update : writes one ; --clear-soft-delete|--no-versioning|--clear-retention-period : unguards hard
  ; --no-public-access-prevention : unguards hard
 sql instances delete|reset-ssl-config : destroys no
@@ -138,4 +139,5 @@ mk|insert|extract|mkdef|init|add-iam-policy-binding|set-iam-policy|snapshot|unde
  dry="--dry_run --dry-run", help="", actions={"query": _query})
 
 # %% ../../nbs/live/032_google.ipynb #ba998336
-PROGRAMS: dict[str, Reader] = {"gcloud": gcloud, "gsutil": gsutil, "bq": bq}
+PROGRAMS: dict[str, Reader] = {"gcloud": sending(gcloud, "cp mv rsync"), "gsutil": sending(gsutil, "cp mv rsync"),
+                               "bq": bq}

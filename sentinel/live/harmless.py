@@ -11,36 +11,30 @@ from .commands import Command, Reader, Setting
 from .effects import Effect
 from .given import BAD
 from .lines import asks, by_lines, manuals, sorted_words
+from .shell import REGISTRY, effects_of
 
 # %% ../../nbs/live/018_harmless.ipynb #5df84f46
-LOOKING: frozenset[str] = frozenset("""
-[ [[ : true false test echo printf print pwd cd pushd popd dirs exit return break continue shift set shopt setopt unset
-export declare local readonly typeset let read getopts hash help
-history fc jobs bg fg disown wait sleep usleep times type which whereis whatis apropos man info tldr cheat unalias umask
-logout bind complete compgen enable mapfile readarray caller suspend
-ls dir vdir exa eza lsd tree stat file realpath readlink basename dirname pathchk cmp comm diff diff3 sdiff colordiff
-icdiff delta difft md5sum sha1sum sha224sum sha256sum sha384sum
-sha512sum shasum md5 cksum b2sum sum crc32 paste join column expand unexpand fold fmt pr rev tr seq shuf factor expr bc
-dc units jot numfmt yes cal ncal date uptime who w users id
-whoami groups logname tty uname arch hostid nproc lscpu lsmem lspci lsusb lshw dmidecode inxi hwinfo free vmstat iostat
-mpstat sar pidstat top htop btop atop glances nmon iotop iftop nethogs
-ps pstree pgrep pidof pmap lsof ss netstat ping ping6 traceroute tracepath mtr dig nslookup host whois drill getent nmap
-arping lsns lslocks lsipc lslogins last lastb lastlog finger
-locale localedef getconf printenv tput reset clear jq xq gron jo jc xmllint xsltproc tidy html2text csvcut csvgrep
-csvlook csvstat csvsort csvjoin in2csv xsv qsv mlr
-datamash ldd nm objdump readelf size addr2line c++filt otool lipo hexyl pv ts mdcat glow figlet toilet cowsay lolcat
-fortune neofetch fastfetch screenfetch cloc tokei scc sloccount
-gitk tig lazygit ctags etags cscope gdb lldb pstack py-spy iconv uconv enca chardet mediainfo ffprobe
-identify pdfinfo pdftotext
-pdfgrep aspell hunspell ispell say notify-send xdg-open open where pbpaste xclip xsel wl-paste lsattr getfacl getcap
-getfattr namei ncdu dust duf dua gdu bandwhich
-dircolors logname sensors acpi upower apt-cache dpkg-query pkg-config pkgconf
-cpuid numastat slabtop runlevel svcs jls
-zdiff zcmp zless zmore zipinfo zipgrep zipnote lsinitramfs lsb_release sw_vers system_profiler osqueryi vm_stat ioreg
-mdfind mdls dns-sd showmount rpcinfo nfsstat ntpq
-col colrm ul tsort ptx envsubst gettext msgfmt fold true
-rpm2cpio lsfd named-checkzone named-checkconf named-compilezone dnssec-verify
-""".split())
+LOOKING: frozenset[str] = frozenset("""[ [[ : true false test echo printf print pwd cd pushd popd dirs exit return
+break continue shift set shopt setopt unset export declare local readonly typeset let read getopts hash help fc jobs
+bg fg disown wait sleep usleep times type which whereis whatis apropos man info tldr cheat unalias umask logout bind
+complete compgen enable mapfile readarray caller suspend ls dir vdir exa eza lsd tree stat file realpath readlink
+basename dirname pathchk cmp comm diff diff3 sdiff colordiff icdiff delta difft md5sum sha1sum sha224sum sha256sum
+sha384sum sha512sum shasum md5 cksum b2sum sum crc32 paste join column expand unexpand fold fmt pr rev tr seq shuf
+factor expr bc dc units jot numfmt yes cal ncal uptime who w users id whoami groups logname tty uname arch hostid
+nproc lscpu lsmem lspci lsusb lshw dmidecode lldpctl debsums sslscan testssl.sh speedtest pt-query-digest mysqltuner
+innotop mytop sealert lnav goaccess inxi hwinfo free vmstat iostat mpstat sar pidstat top htop btop atop glances
+nmon iotop iftop nethogs ps pstree pgrep pidof pmap lsof ss netstat ping ping6 traceroute tracepath mtr dig nslookup
+host whois drill getent nmap arping lsns lslocks lsipc lslogins last lastb lastlog finger locale localedef getconf
+printenv tput reset clear jq xq gron jo jc xmllint xsltproc tidy html2text csvcut csvgrep csvlook csvstat csvsort
+csvjoin in2csv xsv qsv mlr datamash ldd nm objdump readelf size addr2line c++filt otool lipo hexyl pv ts mdcat glow
+figlet toilet cowsay lolcat fortune neofetch fastfetch screenfetch cloc tokei scc sloccount gitk tig lazygit ctags
+etags cscope gdb lldb pstack py-spy iconv uconv enca chardet mediainfo ffprobe identify pdfinfo pdftotext pdfgrep
+aspell hunspell ispell say notify-send xdg-open open where pbpaste xclip xsel wl-paste lsattr getfacl getcap
+getfattr namei ncdu dust duf dua gdu bandwhich dircolors logname sensors acpi upower apt-cache dpkg-query pkg-config
+pkgconf cpuid numastat slabtop runlevel svcs jls zdiff zcmp zless zmore zipinfo zipgrep zipnote lsinitramfs
+lsb_release sw_vers system_profiler osqueryi vm_stat ioreg mdfind mdls dns-sd showmount rpcinfo nfsstat ntpq col
+colrm ul tsort ptx envsubst gettext msgfmt fold true rpm2cpio lsfd named-checkzone named-checkconf named-compilezone
+dnssec-verify""".split())
 
 def _looks(c: Command, setting: Setting) -> list[Effect]: return []
 
@@ -63,7 +57,6 @@ p4 cvs bzr fossil darcs jj sl: obliterate -y => deletes all no , unsubmit|prune|
 patch dos2unix unix2dos split csplit rename prename detox convmv fdupes jdupes rdfind convert magick mogrify ffmpeg sox exiftool pandoc wkhtmltopdf gs
     qpdf pdftk inkscape dot xelatex pdflatex latexmk tex rst2html asciidoctor mkdocs sphinx-build sponge: --delete|-d|-N => deletes many hard
     , * => writes , => reads
-hostnamectl : * => writes , => reads
 sync ldconfig updatedb mandb fc-cache ntpdate chronyc ntpd hwclock rdate: * => writes , => writes
 fuser: -k|--kill => stops hard , * => reads
 stty tset setterm loadkeys xset xrandr setxkbmap: * => writes , => reads
@@ -71,7 +64,7 @@ logger wall write mesg : * => writes , => reads
 logrotate: -d|--debug => reads , * => writes , => reads
 tcpdump tshark wireshark ngrep dumpcap : -w => writes , * => reads , => reads
 bpftrace bcc ebpf sysdig execsnoop opensnoop biolatency tcptop: * => runs , => runs
-stress stress-ng ab wrk wrk2 hey siege vegeta k6 locust jmeter artillery bombardier iperf iperf3 fio sysbench dbench bonnie++: ...run|* => runs , => runs
+stress stress-ng ab wrk wrk2 hey siege vegeta k6 locust jmeter artillery bombardier iperf iperf3 fio sysbench dbench bonnie++: * => runs , => runs
 sqlmap metasploit msfconsole msfvenom hydra john hashcat aircrack-ng responder mimikatz crackmapexec nikto gobuster ffuf wfuzz dirb masscan: * => unread ;
     attacks , => unread
 fd fdfind locate mlocate plocate (-e -t -d -E -x -X -s): -x|-X|--exec|--exec-batch => unread , * => reads , => reads
@@ -80,6 +73,16 @@ update-alternatives alternatives eselect archlinux-java: --list|--display|--quer
 lsinitrd dracut mkinitcpio: * => writes hard
 systemd-analyze systemd-cgls systemd-cgtop systemd-detect-virt systemd-resolve systemd-cat systemd-escape systemd-path: * => reads , => reads
 systemd-tmpfiles: --remove|--purge => deletes many hard , * => writes
+history: -c|-d => deletes one hard ; forgets what was typed: , * => reads , => reads
+date (-d -r -f --date --reference): -s|--set => writes hard , * => reads , => reads
+exim exim4: -bp|-bpc|-bV|-bt|-bP => reads , -Mrm => deletes many hard , * => unread
+doveadm (-u -A): user|who|quota|search|fetch|log|stats|mailbox|replicator list|get|find|status|* => reads , user|who => reads , * => unread
+asterisk fs_cli: ...core?show*|*?show?*|show?*|status|sofia?status* => reads , * => unread , => unread
+sops: -d|--decrypt => exposes yes , decrypt|exec-env => exposes yes , * => writes
+keytool (-keystore -alias -storepass -file): -delete => deletes one no , -list|-printcert|-printcertreq|-exportcert => reads , * => writes , => writes
+salt-key: -D|-d|--delete|--delete-all => revokes many hard , -L|-l|-F|-P|--list|--list-all => reads , * => writes
+faillock pam_tally2 (-u --user): --reset|-r => writes hard , * => reads , => reads
+oscap clamscan clamdscan rkhunter chkrootkit: --remediate|--remove|--move => deletes many hard , * => reads , => reads
 coredumpctl abrt-cli: remove|rm => deletes one , * => reads , => reads
 ipmitool (-H -U -P -I -L -f -E -p -C): power|chassis off|cycle|reset|soft|diag => stops all hard
     , chassis power off|cycle|reset|soft|diag => stops all hard , sel clear => deletes one no , mc reset => restarts
@@ -96,38 +99,51 @@ wine mono dosbox qemu-system-x86_64 qemu-system-aarch64: * => runs
 
 # %% ../../nbs/live/018_harmless.ipynb #86f6a569
 READING: frozenset[str] = frozenset("""get list ls show describe status info view logs log version help search diff
-check validate lint test plan preview inspect explain stat stats top query whoami ping health doctor audit report verify
-print read dump-config env completion history tail cat tree find lookup count summary usage outdated why graph schema
-metrics events watch ps config-get tree fmt build compile completions docs monitor trace profile benchmark bench
-analyze analyse scan estimate enumerate display avail available uptime whereis""".split())
-ACTING: frozenset[str] = BAD | frozenset("""add create set put write apply update start run exec enable disable edit install
-push send load save import del erase undeploy off on down up halt poweroff reboot clear unlink detach scale resize term
-format cycle bounce forget invalidate expire abort cancel unmount replace overwrite move mv rename unset undefine deny ban
-suspend pause freeze lock unlock fail leave join force yes shred zero dd chown chmod power grant eject unload""".split())
-_NOUNS = frozenset("""apps services routes pods nodes users logs images volumes instances buckets projects clusters jobs tasks
-events orgs spaces domains regions contexts members peers hosts vms databases branches devices snapshots""".split())
+check validate lint test plan preview inspect explain stat stats top query whoami ping health doctor audit report
+verify print read dump-config env completion history tail cat tree find lookup count summary usage outdated why
+graph schema metrics events watch ps config-get tree fmt build compile completions docs monitor trace profile
+benchmark bench analyze analyse scan estimate enumerate display avail available uptime whereis""".split())
+ACTING: frozenset[str] = BAD | frozenset("""add create set put write apply update start run exec enable edit install
+push send load save import del undeploy off on down up halt poweroff reboot clear unlink detach scale resize term
+format cycle bounce forget invalidate expire abort cancel unmount replace overwrite move mv rename unset undefine
+deny ban suspend pause freeze lock unlock fail leave join force yes shred zero dd chown chmod power grant eject
+unload insert alter merge""".split())
+_NOUNS = frozenset("""apps services routes nodes users logs images volumes instances projects clusters jobs tasks
+events orgs spaces domains regions contexts members peers hosts vms databases devices""".split())
 
 def _verbs(word: str) -> list[str]:
-    "The words in `vm-list`, `sites:list`, `vm.info` that may be a verb."
-    return re.split(r"[-_]", re.split(r"[:.]", word)[-1])
+    "The words in `vm-list`, `sites:list`, `vm.info` that may be a verb; `shop.log` is a file."
+    m = re.fullmatch(r"[a-z][\w-]*(?::|\.(?=(list|ls|info|show|get|status|destroy|delete|remove)$))([a-z-]+)", word)
+    return re.split(r"[-_]", m[2] if m else word)
 
 def _reads(word: str) -> bool:
-    verbs = _verbs(word)
-    return verbs[0] in READING or verbs[-1] in READING and not ACTING & set(verbs)
+    if " " in word and _acts(word): return False
+    verbs = _verbs(word.split(" ")[0])
+    if verbs[0] in READING or re.match(r"(get|show|list)[a-z]{3}", verbs[0]): return True
+    return verbs[-1] in READING and not ACTING & set(verbs)
 
-def _acts(word: str) -> bool: return " " in word or bool(ACTING & {_verbs(word)[0], _verbs(word)[-1]})
+def _acts(word: str) -> bool:
+    return bool(ACTING & (set(re.findall(r"\w+", word)) if " " in word else {_verbs(word)[0], _verbs(word)[-1]}))
+
+_SHOWS = re.compile(r"--?(list|show|status|check|verify|print|info|query|diff|dry|noop|simulate|report)([-_]\w+)*(=|$)")
+_CHANGES = frozenset("--fix --repair --update --apply --force --write --yes --execute --commit -f -y -w".split())
 
 def stranger(c: Command, setting: Setting) -> list[Effect]:
     "The effect of a program that no table knows."
     rest, given = sorted_words(c, frozenset())
     words = [w.text.lower() for w in rest[:6]]
     if asks(c): return []
-    bad = any(g.lstrip("-").partition("=")[0].lower() in BAD for g in given)
+    bad = any(BAD & set(re.split(r"[-=]", g.lower())) for g in given)
+    cut = next((k for k, w in enumerate(c.args) if w.text == "--"), len(c.args))
+    if (behind := c.args[cut + 1:]) and behind[0].text in REGISTRY:
+        where = c.host or " ".join(w.text for w in c.args[:cut])
+        return effects_of(c._replace(words=behind, redirects=(), host=where), setting)
     acts = bad or any(map(_acts, words)) or bool(set(_verbs(c.program)) & BAD)
     if words and not bad and _reads(words[0]) and words[1:2] not in ([a] for a in ACTING): return []
+    if not acts and not _CHANGES & set(given) and any(map(_SHOWS.match, given)): return []
     if not acts and (any(map(_reads, words[1:])) or len(words) == 1 and words[0] in _NOUNS): return []
-    if not bad and re.search(r"(^|[-_.])(lint|linter|check|checker|test|tests|fmt|format|viewer|top|ls|diff|grep)$|"
-                             r"(stats?|info|status)$", c.program):
+    only = r"(^|[-_.])(lint|linter|check|checker|tests?|fmt|format|viewer|top|ls|diff|grep)$|(stats?|info|status)$"
+    if not bad and not BAD & set(re.split(r"\W+", " ".join(words))) and re.search(only, c.program):
         return [Effect("runs", c.program)]
     return [Effect("unread", " ".join(w.text for w in c.words)[:80], why="a program that is not known:")]
 

@@ -10,6 +10,7 @@ import re
 from .commands import Command, Reader, Setting, Word, options
 from .effects import Effect
 from .handover import sent
+from .output import output
 from .requests import asked, parts_of
 
 # %% ../../nbs/live/050_http.ipynb #55661946
@@ -73,8 +74,9 @@ def curl(cmd: Command, setting: Setting) -> list[Effect]:
     for n, w in found:
         if n in ("-H", "--header") and (m := re.match(r"(?i)x-(?:http-)?method(?:-override)?\s*:\s*(\w+)", w.text)):
             method = m[1]
-    if cmd.given is not None and cmd.given.known and any(t.startswith("@-") for t in texts):
-        texts.append(cmd.given.text)
+    if any(t.startswith("@-") for t in texts):
+        given = cmd.given.text if cmd.given is not None and cmd.given.known else output(cmd.before) if cmd.before else None
+        texts = [given or ""]
     effects = []
     for url in urls[:50]:
         effects += asked(method, url.text, "\n".join(texts), "curl")
@@ -89,6 +91,7 @@ def curl(cmd: Command, setting: Setting) -> list[Effect]:
         effects.append(Effect("unread", "a configuration", tool="curl", why="options that were not shown"))
     effects += [Effect("deletes", w.text, "one", "hard", tool="curl") for n, w in found if n in ("-Q", "--quote")
                 and re.match(r"(?i)-?(dele|rmd|rm|rmdir)\b", w.text)]
+    if any(n == "--unix-socket" for n, _ in found): cmd = cmd._replace(host=cmd.host or "the socket's own")
     return _there(cmd, effects) or [Effect("reads", "nothing", tool="curl")]
 
 # %% ../../nbs/live/050_http.ipynb #60a3751a
@@ -121,7 +124,7 @@ def httpie(cmd: Command, setting: Setting) -> list[Effect]:
     "http, https, xh, and others that take METHOD URL FIELDS."
     o = options(cmd.args, "-a --auth --auth-type -A -o --output --timeout --proxy --session --session-read-only "
                 "--verify --cert -p --print --style --raw -d --data -H --header -X --method".split())
-    if o.has("--help", "--version", "-h"): return [Effect("reads", "help", tool=cmd.program)]
+    if o.has("--help", "--version", "-h", "--offline"): return [Effect("reads", "nothing is sent", tool=cmd.program)]
     words = list(o.rest)
     method = words.pop(0).text.upper() if words and words[0].text.upper() in _VERBS else o.value("-X",
             "--method").upper()
@@ -133,7 +136,7 @@ def httpie(cmd: Command, setting: Setting) -> list[Effect]:
     raw = [w for n in ("--raw", "-d", "--data") if (w := o.flags.get(n))]
     method = method or ("POST" if fields or raw or cmd.given is not None else "GET")
     files = [w._replace(text=m[1], exact=False) for w in fields if (m := re.match(r"[\w\-]*:?=?@(.+)", w.text))]
-    body = " ".join(f'"{a}":"{b}"' for w in fields for a, _, b in [w.text.partition("=")]) + " ".join(w.text
+    body = ", ".join(f'"{a}":"{b}"' for w in fields for a, _, b in [w.text.replace(":=", "=").partition("=")]) + " ".join(w.text
             for w in raw)
     effects = _there(cmd, asked(method, url.text, body, cmd.program)) + sent(url.text, [*fields, *raw], files, cmd)
     return effects + [e for w in [o.flags.get("-o") or o.flags.get("--output")] if w for e in _written(w, cmd.program)]

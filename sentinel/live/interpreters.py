@@ -9,7 +9,7 @@ __all__ = ['LANGUAGES', 'PROGRAMS']
 import re
 from .commands import Command, Reader, Setting, Word, options
 from .effects import Effect
-from .given import known_script, standard_input, text_of, unseen
+from .given import known_script, standard_input, strong, text_of, unseen
 from .shell import REGISTRY, effects_of, inner_shell, printed
 from .started import PROGRAMS as STARTED
 from .wrappers import command_behind
@@ -124,12 +124,14 @@ def _by_path(c: Command, setting: Setting) -> list[Effect]:
             c.words[0].span), setting, c._replace(sets=(*c.sets, *((str(k), w) for k, w in enumerate(c.words)))))
     if {w.text for w in c.args} & {"--help", "--version", "-h", "help", "version", "--check", "--dry-run", "--dryrun",
                                    "-n", "--plan", "--list", "--diff", "--status"}: return []
+    unread = Effect("unread", " ".join(w.text for w in c.words)[:80], why="a script that was not shown", span=c.span)
     if re.match(r"/(usr/|opt/)?(s?bin|local/s?bin|homebrew/bin)/", name) and "" in REGISTRY:
         return REGISTRY[""](c, setting)
     if re.search(r"(^|/)(node_modules/\.bin|\.?venv/bin|vendor/bin|target/(debug|release)|bin|build|dist)/[^/]+$",
                  name) and not name.startswith("/tmp"):
         return effects_of(c._replace(words=(c.words[0]._replace(text=name.rpartition("/")[2]), *c.args)),
-                          setting) if name.rpartition("/")[2] in REGISTRY else [unseen(name)]
+                          setting) if name.rpartition("/")[2] in REGISTRY else [unread if strong(c.args) else unseen(name)]
+    if strong(c.args): return [unread]
     return [unseen(name, strict=bool(re.search(r"\.\w*sh$|^/", name)))._replace(span=c.words[0].span)]
 
 PROGRAMS: dict[str, Reader] = {

@@ -13,11 +13,11 @@ import tree_sitter_javascript
 from tree_sitter import Language, Node, Parser
 from .calls import CALLS, SHELL
 from .commands import Setting
-from .constants import Thing, decoded, folded, under
+from .constants import Thing, decoded, folded, http, run_command, under
 from .documents import narrowed
 from .ecmascript import Script, named
 from .effects import Effect
-from .libraries import client, http, run_command
+from .libraries import client
 
 # %% ../../nbs/live/069_javascript.ipynb #20668d94
 _PLAIN = frozenset("Map Set WeakMap WeakSet URLSearchParams Headers FormData URL JSON Math Object Array console "
@@ -91,6 +91,7 @@ def _call(r: Script, n: Node) -> Thing:
             run_command(r, n, a.ref, SHELL[a.ref], [Thing(name="path")], {})
     if ref in ("fs.readFileSync", "fs.readFile", "fs.createReadStream"):
         return Thing(ref="file", secret=True, args=tuple(args[:1]))
+    if ref == "JSON.stringify" and first.props: return first
     if ref in ("JSON.stringify", "Object.entries", "Object.assign") and secret:
         return Thing(secret=True, ref="dict", args=tuple(args[:1]))
     if ref in SHELL:
@@ -102,8 +103,8 @@ def _call(r: Script, n: Node) -> Thing:
         verb = (m[1] or options.get("method", Thing(text="get")).open).lower()
         if verb in ("request", "del"):
             verb = "delete" if verb == "del" else options.get("method", Thing(text="get")).open.lower()
-        body = {"data": v for k, v in options.items() if k in ("body", "data", "json")} | ({"data": args[1]} if m[1]
-                and len(args) > 1 and args[1].ref != "dict" or m[1] and len(args) > 1 and args[1].secret else {})
+        body = {"data": v for k, v in options.items() if k in ("body", "data", "json")}
+        if m[1] in ("post", "put", "patch") and len(args) > 1 and not body: body = {"data": args[1]}
         url = first if first.ref != "dict" else options.get("url") or options.get("hostname") or Thing(name="url")
         http(r, n, verb, [url], body)
     elif ref in CALLS: r.add(n, CALLS[ref].kind, ref, CALLS[ref].scope, CALLS[ref].undo)

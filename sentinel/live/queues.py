@@ -19,8 +19,9 @@ kafka: Reader = table("kafka", """
  ; --delete & --topic=*[*]* : deletes all no ; --alter & --partitions : writes
  ; --delete & --group : deletes hard ; --delete-offsets : deletes hard ; --reset-offsets & --execute : rewrites hard of --group
  ; --add-config=*retention.ms=?|--add-config=*retention.ms=????|--add-config=*retention.ms=1000* : deletes all no
+ ; --election-type=unclean : deletes many no (what was not copied yet)
  ; --offset-json-file : deletes many no ; --remove : revokes hard ; --add : grants hard ; --execute & --reassignment-json-file : writes hard
-""", _KAFKA + " --reassignment-json-file", _SERVERS)
+""", _KAFKA + " --reassignment-json-file --election-type", _SERVERS)
 kafka_client: Reader = table("kafka", """
 list|get|describe|ls|show|consume|tail|info|status|cat|logs|version, group|topic|cluster|acl|user list|describe|info,
  topics|groups list|ls|describe : reads
@@ -43,12 +44,12 @@ list*|status|cluster_status|ping|environment|report|check_*|node_health_check|aw
 list queues|*, show *, get : reads
 reset|force_reset : deletes all no
 stop_app|stop|shutdown|drain|suspend_listener|stop_node : stops hard
+set_permissions|add_user|set_user_tags|change_password|authenticate_user : grants one yes ; ~administrator : grants hard
 start_app|start|revive|resume_listener|enable|enable_feature_flag|sync_queue|join_cluster|set_*|add_vhost|declare|publish|import|rotate_logs|wait|
  enter|rename_cluster_node|encode|decode : writes one
 delete_queue|purge_queue|delete_vhost, delete queue|vhost|exchange, purge queue : deletes all no
 delete_user, delete user : revokes hard
 clear_permissions|clear_password|clear_topic_permissions : revokes hard
-set_permissions|add_user|set_user_tags|change_password|authenticate_user : grants yes ; ~administrator : grants hard
 forget_cluster_node|update_cluster_nodes|force_boot : destroys hard
 close_connection|close_all_connections|close_all_user_connections : stops hard
 disable : stops hard

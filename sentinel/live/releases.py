@@ -23,7 +23,6 @@ uninstall|delete|del|un : destroys hard ; several : many
 rollback : writes one
 test : runs
 upgrade|install : writes one ; --force : restarts hard ; ~*replica*=0 : stops hard ; ~*persistence.enabled=false* : deletes hard
- ; ~*enabled=false* : hard
  ; ~http://* : fetches hard ; ~*service.type=loadbalancer* : exposes hard ; ~*deletionprotection=false* : unguards hard
 unittest|conftest|docs : runs
 """, "-n --namespace --kube-context --kubeconfig -f --values --set --set-string --set-file --set-json --version "
@@ -58,7 +57,8 @@ flux: Reader = table("flux", """
 get|logs|log|events|tree|trace|check|export|diff|stats|build|list|pull|completion|envsubst|debug|version : reads
 delete : destroys hard ; --all : all no
 uninstall : destroys all no
-suspend|resume|reconcile|create|push|tag|bootstrap|install|migrate : writes one
+suspend : writes one ; --all : stops many hard (nothing is brought up to date)
+resume|reconcile|create|push|tag|bootstrap|install|migrate : writes one
 """, "-n --namespace --context --kubeconfig --path --source --interval --timeout --branch --url",
     "-n --namespace --context")
 workflows: Reader = table("workflows", """
@@ -181,7 +181,8 @@ _LOOKS = """stern kubetail k9s kubeconform kubeval kube-score kube-linter popeye
  ktop kube-capacity polaris kubescape kube-bench click datree kubepug nova goldilocks kustomize ksniff kail hubble
  conftest opa checkov tfsec tflint terraform-docs yamllint cfn-lint terrascan infracost trufflehog gitleaks hadolint
  dockle dive syft grype lazydocker ctop tfswitch tfenv rover infracost driftctl tfupdate inframap""".split()
-looks: Reader = table("look", "edit|set|add|create|fix|generate : writes one", otherwise="reads")
+looks: Reader = table("look", "edit|set|add|create|fix|generate : writes one\ndelete|destroy|remove|reset : deletes hard",
+                      otherwise="reads")
 PROGRAMS: dict[str, Reader] = {
     "helm": helm, "helm3": helm, "helmfile": helmfile, "argocd": argocd, "flux": flux, "argo": workflows,
     "tkn": workflows, "velero": velero, "nomad": nomad, **dict.fromkeys(("skaffold", "tilt", "devspace", "garden",

@@ -169,7 +169,7 @@ _VALUES = {"off": r"false|0|off|no(ne)?|null|disabled?|suspended|inactive|", "on
            "over": "write_truncate", "all": r"0\.0\.0\.0/0|::/0|all(authenticated)?users",
            "mighty": r"(.*\.)?admin\w*|owner|super\w+|root|maintain\w*|write_all|[456]0",
            "gone": r"(delet|destroy|terminat)\w*|drop|purge|wipe|remove|rebuild|reinstall|format",
-           "down": "stop(ped)?|(power_?)?off|shut_?down|suspend(ed)?|halt(ed)?|deactivate"}
+           "down": "stop(ped)?|(power_?)?off|shut_?down|suspend(ed)?|deactivate"}
 _GUARDS = r"""(\w+_protect\w*|protected|two_?factor\w*|2fa|mfa\w*|sso|(require|enforce)[sd]?_\w+|\w+_required|backups?|retention(_(days|period)\w*)?|
 versioning|encrypt\w*|audit\w*|log(s|ging)|ssl|tls|https_only|verify_\w+|auth(entication|orization)?|waf|firewall|security\w*|rate_limit\w*|
 (block|ignore|restrict)_public\w*|secret_scanning\w*|destructive_requires_name|point_in_time\w*|alert(s|ing)|monitor(s|ing)?)"""
@@ -182,17 +182,18 @@ all : exposes hard : .*
 many : exposes hard : visibility|acl|access(_level)?|sharing
 on : grants hard : admin|superuser|staff|owner
 mighty : grants hard : roles?|permissions?|access(_level)?
-zero : stops hard : replicas|desired_(count|capacity)|quantity|instances|(instance|node)_count|num_nodes|dynos|max_(size|capacity)|\w+_executions
+zero : stops hard : (?<!number_of_)replicas|desired_(count|capacity)|quantity|instances|(instance|node)_count|num_nodes|dynos|max_(size|capacity)|\w+_executions
 on : stops hard : suspended|maintenance(_mode)?|deactivated|read_only\w*|blocks_(write|read)|offline
 gone : deletes hard : action|operation|command|op|method|type|event|state
 down : stops hard : action|operation|command|op|method|type|event|stat(e|us)|suspended
-over : deletes all no : write_disposition""".replace("|\n", "|").strip().splitlines() for v, said, names in [line.split(" : ", 2)])
+over : deletes all no : write_disposition""".replace("|\n", "|").strip().splitlines() for v, said,
+        names in [line.split(" : ", 2)])
 _GUARD_AT = re.compile(rf"(?:.*[/_.])?{_GUARDS}(?:[/?].*)?", re.X)
 _SERVES = re.compile(r".*/(?:service|app|node|server|instance|cluster|database|user|account)s?/[^/]+/?")
 _SCALES, _GOODS = re.compile(r"/(?:scale|formation|ps)\b"), re.compile("cart|basket|order|inventor|item|product|stock")
 
 def set_to(fields: Iterable[tuple[str, str]], where: str = "") -> Outcome | None:
-    "What it does to set some fields; None for nothing that gives concern."
+    "What it does to set some fields; None: nothing of concern."
     where, ports, found = where.split("?")[0].lower(), set(), []
     for name, value in fields:
         name, value = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|[-. ]+", "_", name[-160:]).lower(), value.strip().lower()[:80]

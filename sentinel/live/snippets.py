@@ -11,11 +11,12 @@ import shlex
 from typing import NamedTuple
 from .calls import method
 from .clients import looks_like_sql
+from .documents import by_mapper
 from .commands import Setting, Word
 from .effects import Effect
 
 # %% ../../nbs/live/070_snippets.ipynb #e2641130
-_OPAQUE = re.compile(r"""(?P<text>"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*'|`[^`\n]*`|%x[({][^)}\n]*[)}]|\bqx[({/][^)}/\n]*[)}/])"""
+_OPAQUE = re.compile(r"""(?P<text>"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*'|`[^`\n]*`|%x[({][^)}\n]*[)}]|\bqx[({/][^)}/\n]*[)}/]|(?<![\w:)\]}?"'&]):[a-z_]\w*[!?]?(?![\w:]))"""
                      r"""|(?P<note>//[^\n]*|/\*[^*]*(?:\*(?!/)[^*]*)*\*/|(?m:^|(?<=\s))\#(?!\{)[^\n]*)""")
 _CALL = re.compile(r"(?P<name>[A-Za-z_$][\w$]*(?:(?:\.|::|->|&\.)[A-Za-z_$][\w$]*[!?]?)*!?)\s*(?:(?P<open>\()|[ "
                    r"\t]+(?=\x00)|(?=\s*(?:[;\n]|$)))")
@@ -29,10 +30,11 @@ class Call(NamedTuple):
 
 def _plain(text: str) -> str:
     "A string's value; `${x}` for what is filled in when it runs."
+    if text[0] == ":": return text[1:]      # a symbol of Ruby
     body = re.sub(r"\\(.)", r"\1", text[1:-1] if text[0] in "\"'`" else re.sub(r"^(?:%x|qx).|.$", "", text))
     return re.sub(r"#\{[^}]*\}|\$\{[^}]*\}|\{\$?\w*\}|%[sdvq]|\$\w+", "${x}", body) if text[0] != "'" else body
 
-MOST_PARTS = 120     # calls or strings; what has more is no line that an agent proposes
+MOST_PARTS = 120     # calls or strings
 
 def calls_in(text: str) -> list[Call] | None:
     "The calls of a snippet; None if there are too many to be read."
@@ -47,7 +49,8 @@ def calls_in(text: str) -> list[Call] | None:
     if len(held) > MOST_PARTS or sum(1 for _ in _CALL.finditer(bare)) > MOST_PARTS: return None
     for m in _CALL.finditer(bare):
         end, depth = m.end(), 1
-        if not m["open"] and bare[end:end + 1] != "\x00" and not re.search(r"\.|::|->", m["name"]): continue
+        if not m["open"] and bare[end:end + 1] != "\x00" and not re.search(r"\.|::|->", bare[max(0,
+                m.start() - 1):m.end()]): continue
         while m["open"] and end < min(len(bare), m.end() + 2_000) and depth:
             depth += (bare[end] == "(") - (bare[end] == ")")
             end += 1
@@ -65,7 +68,9 @@ def calls_in(text: str) -> list[Call] | None:
 _DOES_TEXT = """
 rm -rf: fileutils.rm_rf fileutils.rm_r fileutils.remove_dir fileutils.remove_entry fileutils.remove_entry_secure os.removeall directory.delete
 rm -rf: fs::remove_dir_all fileutils.deletedirectory fileutils.cleandirectory filesystemutils.deleterecursively rmtree remove_tree deleterecursively
-rm -rf: file::deletedirectory file::cleandirectory pathutils.deletedirectory
+rm -rf: file::deletedirectory file::cleandirectory file.rm_rf file.rm_r storage::deletedirectory
+artisan: artisan::call artisan::queue
+flyway clean: flyway.clean
 rm: file.delete file.unlink fileutils.rm fileutils.rm_f os.remove unlink fs::remove_file files.delete files.deleteifexists syscall.unlink
 rm: storage::delete fileutils.forcedelete
 rmdir: dir.rmdir dir.delete dir.unlink rmdir fs::remove_dir
@@ -75,18 +80,16 @@ echo x >: os.create fs::file::create
 chmod: fileutils.chmod fileutils.chmod_r os.chmod chmod
 !: system exec shell_exec passthru popen proc_open kernel.system kernel.exec open3.capture2 open3.capture2e open3.capture3 open3.popen3 io.popen
 !: spawn process.spawn exec.command exec.commandcontext command::new processbuilder runtime.exec getruntime.exec process.start os.execute io.popen `
-!: sh backtick
-sql: db.exec db.query db.execcontext db.queryrow db.querycontext tx.exec connection.execute db::statement db::unprepared db::delete db::update
-sql: db::select pdo.exec pdo.query mysqli_query pg_query statement.executeupdate statement.execute statement.executequery stmt.executeupdate
-sql: stmt.execute jdbctemplate.update jdbctemplate.execute conn.exec conn.execute conn.query connection.query connection.exec_query pool.exec
-sql: sqlx::query createstatement.executeupdate entitymanager.createnativequery createnativequery.executeupdate database.executesqlraw executesqlraw
-sql: executesqlrawasync
+!: sh backtick system2
+sql: db.exec db.execcontext tx.exec db::statement db::unprepared pdo.exec pdo.query mysqli_query pg_query statement.executeupdate executesqlraw
+sql: statement.execute stmt.executeupdate stmt.execute jdbctemplate.execute executesqlrawasync
 """
 _DOES = {name: head for line in _DOES_TEXT.strip().splitlines()
          for head, _, rest in [line.partition(": ")] for name in rest.split()}
-_ROWS = re.compile(r"(?i)(?:^|[.>:])(delete_all|destroy_all|truncate|deleteAll|deleteAllInBatch|flushall|flushdb|"
-                   r"flushAll|FlushAll|FlushDB|dropDatabase|drop_database|deleteMany|DeleteMany|dropIfExists|"
-                   r"drop_table|dropTable|Drop|DropTable|drop)$")
+_ROWS = re.compile(r"(?i)(?:^|[.>:])(flush(?:all|db)|drop_?database|dropifexists|droptable|dropalltables|drop)$")
+_PRINTS = re.compile(r"(?i)puts|print|echo|log|info|debug|warn|error|fmt|assert|expect|contains|match|replace|say|raise|"
+                     r"format|test|it\b")
+_EACH = re.compile(r"&:(delete|destroy|clear|unlink|purge|stop|kill|terminate)\b")
 _UNSEEN = frozenset("eval instance_eval class_eval unserialize marshal.load create_function assert_options load "
                     "include require_once objectinputstream.readobject".split())
 _QUIET = frozenset("include require require_once assert load cache.delete map.delete params.delete session.delete "
@@ -106,20 +109,29 @@ def snippet(text: str, setting: Setting) -> list[Effect]:
     calls = calls_in(text)
     if calls is None: return [Effect("unread", text[:80], tool="code", why="too many calls", span=whole)]
     for c in calls:
-        name = c.name.lower().replace("->", ".").replace("$", "").replace("&.", ".")
+        name = c.name.lower().replace("->", ".").replace("$", "").replace("&.", ".").rstrip("!?")
         parts = re.split(r"\.", name)
         tail = ".".join(parts[-2:])
         last = re.split(r"[.:]+", name)[-1]
-        head = _DOES.get(tail) or _DOES.get(name) or (_DOES.get(last) if len(re.split(r"[.:]+", name)) == 1
+        head = _DOES.get(tail) or _DOES.get(name) or _DOES.get("::".join(name.split("::")[-2:])) or (_DOES.get(last)
+                if len(re.split(r"[.:]+", name)) == 1
                                                       or last in ("system", "rmtree", "exec", "executeupdate",
                                                                   "deleterecursively") else None)
         add = lambda *e, why="": found.append(Effect(e[0], f"{c.name} {' '.join(c.texts)[:60]}".strip(), e[1], e[2],
                                                      tool="code", why=why, span=c.span))
-        if head == "sql" or last in ("execute", "exec", "query", "raw", "exec_query",
-                                     "execsql") and c.texts and looks_like_sql(c.texts[0]):
-            found += setting.read("sql", Word(re.sub(r"\$\{x\}", "x", c.texts[0]),
-                                              c.span)) if c.texts else [Effect("unread", c.name, tool="code",
-                                                                               why="SQL that is not told", span=c.span)]
+        statement = next((t for t in c.texts[:2] if looks_like_sql(t.replace("\\", ".").replace("${x}", "x"))),
+                "") if not _PRINTS.match(last) else ""
+        before = re.split(r"[;\n{]", text[:c.span[0]])[-1] + c.name.rstrip("!?")[:-len(last) or None]
+        rows = by_mapper(last, before, text[c.span[0] + len(c.name):c.span[1]], text[c.span[1]:][:200])
+        if statement or head == "sql":
+            statement = statement or next(iter(c.texts), "")
+            found += setting.read("sql", Word(statement.replace("${x}", "x").replace("\\", "."),
+                    c.span)) if statement else [
+                Effect("unread", c.name, tool="code", why="SQL that is not told", span=c.span)]
+        elif last in ("array_map", "array_walk",
+                "call_user_func") and len(c.texts) > 1 and (called := _DOES.get(c.texts[0].lower())):
+            found += setting.read("shell", Word(c.texts[1] if called == "!" else f"{called} {_quoted(c.texts[1])}",
+                    c.span))
         elif head == "!":
             line = c.texts[0] if len(c.texts) == 1 else " ".join(map(_quoted, c.texts))
             found += setting.read("shell", Word(line, c.span)) if line else [Effect("unread", c.name, tool="code",
@@ -128,25 +140,33 @@ def snippet(text: str, setting: Setting) -> list[Effect]:
         elif head:
             place = c.texts[0] if c.texts else "${path}"
             found += setting.read("shell", Word(f"{head} {_quoted(place)}", c.span))
-        elif last in _UNSEEN and tail not in _QUIET: add("unread", "one", "yes", why="a text that is evaluated")
-        elif _ROWS.search(c.name) and not (last == "drop" and (c.texts or "::" not in c.name and "." not in c.name)):
-            narrow = re.search(r"(?i)where|filter|find_by|find\(", text[max(0, c.span[0]):c.span[1]] + c.name)
-            add("deletes", "many" if narrow else "all", "hard" if narrow else "no")
+        elif last in _UNSEEN and tail not in _QUIET and (last != "load" or tail in ("load",
+                "marshal.load")): add("unread", "one", "yes", why="a text that is evaluated")
+        elif text.startswith(".expect(", c.span[1]): pass      # a test
+        elif rows and not (last == "remove_column" and not c.texts): add(*rows)
+        elif _ROWS.search(c.name) and not (last == "drop" and (c.texts or "::" not in c.name
+                and "." not in c.name)): add("deletes", "all", "no")
         elif last in ("newrequest", "newrequestwithcontext") and "DELETE" in c.texts: add("deletes", "one", "hard")
-        elif tail not in _QUIET and last not in _QUIET and (does := method(re.split(r"[.:>-]+", c.name)[-1])):
+        elif (tail not in _QUIET and last not in _QUIET or last == "delete" and before.rstrip().endswith((").",
+                "]."))) and (does := method(re.split(r"[.:>-]+", c.name)[-1])):
             add(*does)
+    for m in _EACH.finditer(text[:4_000]):
+        found.append(Effect("stops" if m[1] in ("stop", "kill") else "deletes", "each of them", "many", "hard",
+                tool="code", span=m.span()))
     return found or [Effect("reads", "a computation", tool="code", span=whole)]
 
 # %% ../../nbs/live/070_snippets.ipynb #36f0d16d
 _MARKS = re.compile(r"(?m)<\?php|^\s{0,8}(?:package\s+\w+\s*$|func\s+\w*\s*\(|import\s+\"|use\s+(?:strict|[\w:]+::)|"
                     r"#!.*\b(?:ruby|php|perl|node|go)\b|public\s+(?:static|class)|using\s+[A-Z]\w*;|fn\s+\w+\s*\()|"
                     r"\b(?:FileUtils|Dir|File|Kernel|IO|Files|Directory|DB|Storage|ActiveRecord)(?:\.|::)\w+|"
-                    r"\bfmt\.[A-Z]\w+\(|\bos\.[A-Z]\w+\(|\bexec\.Command\(|\bioutil\.[A-Z]|\w\s*:=\s*\w|"
+                    r"\b(?:fmt|os|exec|ioutil)\.[A-Z]\w+\(|\(&:\w+\)|\w\s*:=\s*\w|"
                     r"\bSystem\.out\.|\bConsole\.\w+\(|"
-                    r"\bprintln!\(|\bstd::\w+|\b(?:Command|PathBuf|Path)::new\(|\.each\s*(?:do|\{)\s*\||"
-                    r"\b[A-Z]\w+\.(?:delete_all|destroy_all|where|find_by|find_each|count|all)\b|\b[A-Z]\w*::\w+\(|"
+                    r"\bprintln!\(|\.each\s*(?:do|\{)\s*\||"
+                    r"\b[A-Z]\w+\.(?:delete_all|destroy_all|where|find|find_by|find_each|count|all|in_batches|update_all)\b|\b[A-Z]\w*::[A-Z]\w*\.|"
+                    r"\b\w+::\w+\(|\bRails\.\w|^\s{0,8}(?:add|remove|drop|create|rename|change)_(?:column|table|index|reference)\w*\s+:|"
+                    r"^\s{0,8}\w+(?:\.\w+)+\(.*\)\s*;\s*$|&\w+(?:\.\w+)?\{|\((?:ctx\b|.*\bmetav1\.)|"
                     r"\$\w+\s*->\s*\w+|^\s{0,8}\$\w+\s*=\s*(?:new\s|[\w\"'\[])|\bunlink\(|\bshell_exec\(|"
-                    r"\bnew\s+[A-Z]\w+\(.*\)\s*;|^\s{0,8}(?:system|exec|unlink|rmtree)[ (]+[\"'].*[\"']\)?;?\s*$|"
+                    r"\bnew\s+[A-Z]\w+(?:<\w*>)?\(.*\)\s*;|\w::\w+\s*<<|^\s{0,8}(?:system|exec|unlink|rmtree)[ (]+[\"'].*[\"']\)?;?\s*$|"
                     r"^\s{0,8}puts\s|\bRuntime\.getRuntime\(")
 _OTHERS = re.compile(r"(?m)\b[A-Z][a-z]+-[A-Z]\w+\b|\$env:|^\s{0,8}(?:const|let|var|import|from|def)\s.*(?:require\(|"
                      r"\bfrom\b|:\s*$)|^\s{0,8}(?:sudo|docker|kubectl|git|curl|ruby|php|perl|go|rails|bundle|java|"

@@ -9,9 +9,9 @@ __all__ = ['PROGRAMS', 'socket_lines', 'nc', 'socat']
 import re
 from .commands import Command, Reader, Setting, Word, options
 from .effects import Effect
-from .handover import sent
+from .handover import own, sent
 from .interpreters import standard_input
-from .requests import asked, own, place
+from .requests import asked, place
 from .rows import environment_at
 
 # %% ../../nbs/live/051_sockets.ipynb #f95fd5b4

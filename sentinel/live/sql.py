@@ -8,44 +8,13 @@ __all__ = ['MOST', 'MOST_WORDS', 'sql']
 # %% ../../nbs/live/061_sql.ipynb #a544a9e6
 import re
 from sqlglot.errors import SqlglotError
-from .commands import Setting, Word
+from .commands import Setting
 from .effects import Effect, environment_of
 from .statements import ROWS, Statement, beginning, dialect_of, statements
 from .clauses import altered, called, granted, worthless
-from .settings import switched
-from .changes import SPECIAL, changed_rows, end_of, procedure, taken_back
+from .settings import cuts, executed, kept_out, strings_run, switched
+from .changes import SPECIAL, changed_rows, end_of, taken_back
 from .clients import client_lines
-
-# %% ../../nbs/live/061_sql.ipynb #10ea06d8
-def _strings(s: Statement, setting: Setting, language: str = "sql") -> list[Effect]:
-    "What the strings in a statement do when they are run."
-    strings = [t for t, w in zip(s.tokens, s.words) if w == "'" and len(t.text) > 3]
-    found = []
-    for t in strings[:20]:
-        body = t.text
-        for quote in re.findall(r"^\$\w*\$", body): body = body.removeprefix(quote).removesuffix(quote)
-        start = s.text.find(body, t.start, t.end + 1)
-        word = Word(body, (t.start, t.end + 1)) if start < 0 else Word(body, (start, start + len(body)), exact=True)
-        found += setting.read(language, word)
-    plain = {"||", "+", "FORMAT", "CONCAT", "REPLACE", "STRING_AGG", "@"} & set(s.words)
-    if plain and all(e.kind in ("reads", "unread", "says", "writes") for e in found):
-        found = [Effect("unread", s.source(0, len(s.words))[:80], tool="sql", why="SQL that is put together when it "
-                                                                                  "runs", span=s.span)]
-    return found
-
-def _executed(s: Statement, setting: Setting) -> list[Effect]:
-    "EXEC, EXECUTE, CALL, DO."
-    at = 1 + (s.words[1:2] in (("IMMEDIATE",), ("PROCEDURE",)))
-    name = s.name(at)[0].lower() if s.words[at:at + 1] not in (("'",), ("(",), ()) else ""
-    last = name.rpartition(".")[2]
-    if last == "xp_cmdshell":
-        found = _strings(s, setting, "shell")
-        return [*found, Effect("fetches", "xp_cmdshell", "one", "hard", tool="sql", why="runs a command of the system",
-                               span=s.span)]
-    if not name or last in ("sp_executesql", "sp_msforeachdb", "sp_msforeachtable"):
-        return _strings(s, setting) or [Effect("unread", s.source(0, 12), tool="sql", why="SQL that is put together "
-                                                                                          "when it runs", span=s.span)]
-    return [procedure(name)._replace(span=s.span)]
 
 # %% ../../nbs/live/061_sql.ipynb #146e47cf
 _INNER = {"DELETE", "DROP", "TRUNCATE", "UPDATE", "INSERT", "MERGE", "ALTER", "GRANT", "REVOKE", "EXECUTE", "EXEC",
@@ -85,9 +54,11 @@ def _statement(s: Statement, setting: Setting, depth: int = 0) -> list[Effect]:
         return changed_rows(s) + called(s, setting) + _inner(s, setting, depth)
     if head in ("GRANT", "REVOKE", "DENY") or words[:2] in {(a, b) for a in ("ALTER", "CREATE")
                                                             for b in ("USER", "ROLE", "LOGIN", "GROUP")}:
+        if head in ("REVOKE", "DENY") and kept_out(s.source(0, len(words))):
+            return [e._replace(undo="hard", span=s.span, why="an application lives on it") for e in granted(s)]
         return granted(s) if "MAPPING" not in words[:3] else _plain(s, "CREATE USER MAPPING")
     if head in ("EXEC", "EXECUTE", "CALL", "DO"):
-        return _strings(s, setting) if head == "DO" else _executed(s, setting)
+        return strings_run(s, setting) if head == "DO" else executed(s, setting)
     if head == "EXPLAIN" or head in ("DESCRIBE", "DESC"):
         runs = "ANALYZE" in words[1:6] or "ANALYSE" in words[1:6]
         return [Effect("reads", "plan", tool="sql", span=s.span), *(_inner(s, setting, depth) if runs else [])]
@@ -96,22 +67,29 @@ def _statement(s: Statement, setting: Setting, depth: int = 0) -> list[Effect]:
         while words[at:at + 1] and words[at] in ("IF", "EXISTS", "ONLY"): at += 1
         table, after = s.name(at)
         if words[after:after + 1] == ("*",): after += 1
-        return [e._replace(span=s.span) for e in altered(s, after, table)]
-    if head == "PREPARE" and words[2:3] == ("AS",) and len(words) > 3: return _statement(s.part(3), setting, depth + 1)
+        text = s.source(0, len(words))
+        found = [e._replace(span=s.span) for e in altered(s, after, table)]
+        if told := switched(text): found.append(told._replace(span=s.span))
+        if not cuts(text) or worthless(table): return found
+        return [e._replace(undo="no", why="cuts what is in it") if e.kind == "writes" else e for e in found]
+    if head == "PREPARE" and "AS" in words[2:20] and words[-1] != "AS":
+        return _statement(s.part(words.index("AS", 2) + 1), setting, depth + 1)
     if head == "PREPARE":
-        return _inner(s, setting, depth) + _strings(s, setting) or [Effect("unread", s.source(0, 12), tool="sql",
+        return _inner(s, setting, depth) + strings_run(s, setting) or [Effect("unread", s.source(0, 12), tool="sql",
                                                                            span=s.span)]
     text = s.source(0, len(words))
-    if head in ("SET", "ALTER", "PRAGMA", "CREATE"):
+    if head in ("SET", "ALTER", "PRAGMA", "CREATE", "VACUUM", "STARTUP"):
         if told := switched(text): return [told._replace(span=s.span)]
     start = beginning(s)
-    if not start: return _inner(s, setting, depth) if head in _BLOCKS and depth < 8 else [
-        Effect("unread", text[:80], tool="sql", why="SQL that nobody described", span=s.span)]
+    if not start:
+        found = _inner(s, setting, depth) if head in _BLOCKS and depth < 8 else []
+        unread = [Effect("unread", text[:80], tool="sql", why="SQL that nobody described", span=s.span)]
+        return found if found or head in _BLOCKS - _INNER else unread
     found = _plain(s, start)
     special = SPECIAL.get(head)
     if special: found = special(s, found)
     if head == "COPY" or "PROGRAM" in words[:12] and "COPY" in words:
-        found += _strings(s, setting, "shell") if "PROGRAM" in words else []
+        found += strings_run(s, setting, "shell") if "PROGRAM" in words else []
     return found + called(s, setting) + (_inner(s, setting, depth) if head != "COMMENT" else [])
 
 def _inner(s: Statement, setting: Setting, depth: int) -> list[Effect]:
@@ -124,7 +102,9 @@ def _inner(s: Statement, setting: Setting, depth: int) -> list[Effect]:
         if s.words[i] in _INNER and (beside or s.words[i - 1] in _BEFORE) and s.words[i + 1:i + 2] not in ((")",),
                 (",",), ("(",), ("=",)):
             if s.words[i - 1] in ("ON", "TO") and s.words[0] != "CREATE": i += 1; continue
-            if s.words[i - 1] == "ON" or s.words[i:i + 2] == ("UPDATE", "SET"): i += 1; continue
+            if s.words[i - 1] == "ON" or s.words[i:i + 2] in {("UPDATE", "SET"), ("EXECUTE", "FUNCTION"), ("EXECUTE",
+                    "PROCEDURE")}:
+                i += 1; continue
             end = end_of(s, i)
             found += _statement(s.part(i, end), setting, depth + 1)
             i = end

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Iterator
 from .commands import Command, Reader, Setting, Word
 from .effects import Effect
-from .given import standard_input, unseen
+from .given import standard_input, strong, unseen
 from .shell import effects_of, inner_shell, printed
 
 # %% ../../nbs/live/010_started.ipynb #85ce87ff
@@ -31,7 +31,7 @@ def values(words: Iterable[Word],     # a command's arguments
 # %% ../../nbs/live/010_started.ipynb #e8e92c5f
 TEXTS: dict[str, list[str]] = {name: options.split() for names, options in {
     "man": "-P --pager", "sort gsort": "--compress-program", "split gsplit": "--filter",
-    "tcpdump": "-z --postrotate-command",
+    "tcpdump": "-z --postrotate-command", "nix-shell nix guix": "--run --command",
     "rsync": "-e --rsh --rsync-path", "zip": "-TT --unzip-command", "scp sftp": "-S", "mysql mariadb": "--pager",
     "tar gtar": "-I --use-compress-program --to-command -F --info-script --new-volume-script "
                 "--rsh-command --rmt-command",
@@ -42,6 +42,9 @@ TEXTS: dict[str, list[str]] = {name: options.split() for names, options in {
 }.items() for name in names.split()}
 # a verb, and the word before a command
 _BEHIND = {"git:bisect": "run", "git:submodule": "foreach", "ip:netns": "exec"}
+# programs that run what stands behind a verb and some names, in an environment or a machine of theirs
+_WITHIN = {"op": ("run", 0), "consul": ("exec", 0), "guix": ("shell", 0), "nix": ("develop", 0), "lxc": ("exec", 1), "incus": ("exec", 1),
+           "pct": ("exec", 1), "sops": ("exec-env", 1)}
 _SSH = re.compile(r"(?i)(?:proxy|local|remote|knownhosts)command[= ]\s*(.*)", re.S)
 _HOOK = re.compile(r"(?i)(?:apt|dpkg)::.*(?:invoke|script).*?=(.*)", re.S)
 
@@ -112,9 +115,36 @@ _LOSES = frozenset("--accept-data-loss --allow-data-loss --yes-i-really-mean-it 
                    " --yes-i-really-really-mean-it-not-faking --i-know-what-i-am-doing --delete-all-data --drop-database"
                    " --wipe-data --destroy-data --erase-all".split())
 
+# %% ../../nbs/live/010_started.ipynb #88e9a719
+_CHECKS = re.compile(r"(strict[-_.]?ssl|(ssl|tls|cert\w*)[-_.]?verif\w*|verif\w*[-_.]?(ssl|tls|certs?)|secure-http)$")
+_UNCHECKED = re.compile(r"(disable[-_.]?(ssl|tls)|trusted[-_.]?host|insecure[-_.]?(ssl|registr\w+))$")
+
 # %% ../../nbs/live/010_started.ipynb #e17a75ba
+def _unchecked(c: Command) -> list[Effect]:
+    "`npm config set strict-ssl false`: from now on, whoever is on the way may change what comes in."
+    texts = [w.text.lower() for w in c.args]
+    if not c.program.endswith("config") and "config" not in texts[:2] or c.program == "git": return []
+    pairs = [*zip(texts, texts[1:]), *(t.split("=", 1) for t in texts if "=" in t)]
+    off = [a for a, b in pairs if _CHECKS.search(a) and b in ("false", "0", "off", "no") or
+           _UNCHECKED.search(a) and b[:1] != "-" and b not in ("false", "0") and not {"get", "unset"} & set(texts)]
+    return [Effect("unguards", off[0], "one", "hard", why="whoever it talks to is not checked any more:")] if off else []
+
+def _within(c: Command, setting: Setting) -> list[Effect]:
+    "What a program does that is started within another's environment: `op run -- psql`, `pct exec 100 -- rm x`."
+    verb, names = _WITHIN.get(c.program, ("", 0))
+    at = next((k + 1 for k, w in enumerate(c.args) if w.text == verb), None)
+    if not verb or at is None: return []
+    dashes = next((k for k, w in enumerate(c.args) if w.text == "--"), None)
+    words = list(c.args[dashes + 1:] if dashes is not None else c.args[at:])
+    for skip in [*[True] * names, False] if dashes is None else []:
+        while words and words[0].text[:1] == "-": words.pop(0)
+        if skip: words = words[1:]
+    if c.program in ("guix", "nix") and dashes is None or not words: return []
+    if len(words) == 1 and " " in words[0].text: return inner_shell(words[0], setting)
+    return effects_of(c._replace(words=tuple(words), redirects=(), sets=()), setting)
+
 def _started(c: Command, setting: Setting) -> list[Effect]:
-    name, found = _name(c), []
+    name, found = _name(c), _unchecked(c)
     if name in ("gdb", "lldb"): found += _debugged(c, setting)
     if name in _INSTALLERS: found += _installed(c)
     for w in _texts(c, name):
@@ -128,7 +158,10 @@ def _started(c: Command, setting: Setting) -> list[Effect]:
         while words and words[0].text[:1] == "-": words = words[1:]
         if len(words) == 1: found += inner_shell(words[0], setting)
         elif words: found += effects_of(c._replace(words=words, redirects=(), sets=()), setting)
+    found += _within(c, setting)
     verb = c.args[0].text if c.args else ""
+    if verb == "-jar" and strong(w for w in c.args[2:] if "://" not in w.text):
+        found.append(Effect("unread", " ".join(w.text for w in c.words)[:80], why="a program that was not shown"))
     if name in ("go", "cargo", "dotnet", "deno", "bun", "swift", "zig", "dart", "java") and verb in (
             "run", "script", "-jar"):
         for w in c.args[1:]:

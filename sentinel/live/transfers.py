@@ -38,9 +38,13 @@ _LISTS = frozenset("l t lb v vt".split())
 
 def _packed(c: Command, setting: Setting) -> list[Effect]:
     "zip, gzip, 7z and the like: an archive is written; with -m what went in is deleted."
-    o = options(c.args, ["-x", "-i", "-P", *(["-d", "-S", "-T", "-o"] if c.program in ("unzip", "unrar") else [])])
-    lists = o.has("-l", "-Z", "-t", "-v", "-p") or o.rest[:1] and o.rest[0].text in _LISTS
-    if asks(c) or lists and c.program in ("unzip", "7z", "7za", "unrar"): return []
+    seven = c.program[:2] == "7z" or c.program == "rar"      # these have verbs, and options that are words
+    valued = ["-x", "-i", "-P", *(["-d", "-S", "-T", "-o"] if c.program in ("unzip", "unrar") else [])]
+    o = options(c.args, valued if not seven else [])
+    lists = not seven and o.has("-l", "-Z", "-t", "-v", "-p") or o.rest[:1] and o.rest[0].text in _LISTS
+    if asks(c) or lists and (seven or c.program in ("unzip", "unrar")): return []
+    if seven and ({"-sdel", "-df", "-dw"} & {w.text for w in c.args} or o.rest[:1] and o.rest[0].text in ("m", "mf")):
+        return removed(o.rest[2:], here(c), whole=True)
     if c.program == "zip" and o.has("-m", "--move"): return removed(o.rest[1:], here(c), whole=True)
     target = o.flags.get("-d") if c.program == "unzip" else None
     deep = target is not None and place_of(target, here(c)).place in ("machine", "system", "config")
@@ -92,6 +96,9 @@ def _sync(c: Command, setting: Setting) -> list[Effect]:
 # %% ../../nbs/live/020_transfers.ipynb #e6175610
 _THERE = re.compile(r"\w+://|[\w-]{2,}:(?!\\)")
 
+_ANYBODY = re.compile(r"(?i)(^|[^a-z])(public|anon\w*|drop|leaks?|exfil\w*|evil|attacker|stranger|eve|paste\w*)([^a-z]|$)")
+_PRIVATE = re.compile(r"(?i)customer|private|secret|backup|prod|payroll|patient|invoice")
+
 def sending(reader: Reader,      # of a client of a store elsewhere
             verbs: str,          # with which it copies
            ) -> Reader:          # a reader that sees secrets go, too
@@ -102,7 +109,13 @@ def sending(reader: Reader,      # of a client of a store elsewhere
         if not copies & set(texts) or all(e.kind in ("reads", "says") for e in found): return found
         there = max((k for k, t in enumerate(texts) if _THERE.match(t)), default=len(texts) if "upload" in texts else 0)
         own = [w for w in c.args[:there] if w.text[:1] != "-" and not _THERE.match(w.text)]
-        return found + [Effect("sends", w.text, "one", "no", span=w.span) for w in secrets_in(own, here(c))]
+        private = secrets_in(own, here(c))
+        if _ANYBODY.search(" ".join(texts[there:there + 1])):
+            private += [w for w in own if w.text[:1] in "/~" and place_of(w).place in ("data", "backup", "home",
+                                                                                       "machine")
+                        and not w.text.startswith("/var/www")]
+            private += [w for w in c.args[:there] if "://" in w.text and _PRIVATE.search(w.text)]
+        return found + [Effect("sends", w.text, "one", "no", span=w.span) for w in private]
     return read
 
 # %% ../../nbs/live/020_transfers.ipynb #33823d36

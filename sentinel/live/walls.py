@@ -14,6 +14,7 @@ iptables: Reader = table("iptables", """
 : writes one ; -L|--list|-S|--list-rules|-C|--check|-n : reads ; -F|--flush : unguards all hard ; -X|--delete-chain|-Z|--zero : writes hard
  ; -P|--policy & ~accept : unguards all hard ; -P|--policy & ~drop|~reject & ~input|~output|~forward : stops all hard (everybody is locked out)
  ; -D|--delete : unguards hard ; ~--dport=22|~22 & ~drop|~reject & -A|-I : stops hard (nobody gets in any more)
+ ; -j=drop|-j=reject & -A|-I & ~input|~output & !-p & !-s & !-d & !-i & !-m : stops all hard (everybody is locked out)
 """, "-t --table -p --protocol -s --source -d --destination -j --jump -i --in-interface -o --out-interface --dport "
 "--sport -m --match --to-port --to-ports --to-destination --state --ctstate --comment", help="-h")
 nft: Reader = table("nft", """
@@ -30,7 +31,7 @@ disable|reset : unguards all hard
 delete : unguards hard
 default allow : unguards all hard
 default deny|reject : writes ; ~outgoing : stops hard
-allow from any : writes ; ~22|~3306|~5432|~6379|~27017|~9200 : exposes hard
+allow from any : writes ; ~22|~3306|~5432|~6379|~27017|~9200 : exposes hard ; !~port & !~app : exposes all hard
 allow from : writes
 allow : writes ; ~*3306*|~*5432*|~*6379*|~*27017*|~*9200*|~*2375*|~*11211* & !~from : exposes hard
 deny|reject : writes ; ~22*|~ssh|~openssh : stops hard
@@ -40,6 +41,7 @@ firewall_cmd: Reader = table("firewall-cmd", """
 : writes one ; --state|--list-all|--list-ports|--list-services|--list-all-zones|--get-zones|--get-default-zone|--get-active-zones|--list-rich-rules|
  --query-port|--check-config|--query-service : reads
  ; --panic-on : stops all hard ; --set-default-zone=trusted : unguards all hard ; --remove-service=ssh : stops hard
+ ; --add-port=*-65535/*|--add-port=3306/*|--add-port=5432/*|--add-port=6379/*|--add-port=27017/*|--add-port=2375/* : exposes hard
  ; --complete-reload|--reset-to-defaults : restarts hard
  ; --add-rich-rule=*accept* & ~*0.0.0.0/0* : exposes hard ; --add-source=0.0.0.0/0 : exposes hard
 """, "--zone --add-port --remove-port --add-service --remove-service")

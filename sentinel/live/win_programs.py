@@ -57,12 +57,12 @@ def windows_removed(words: list[Word], whole: bool) -> list[Effect]:
 # %% ../../nbs/live/022_win_programs.ipynb #001ea62e
 _LINES = manuals(r"""
 format: /? => reads , *:* => destroys all no ; makes an empty file system on , * => unread
-vssadmin: delete => deletes all no ; takes away shadow copies: , resize => deletes all no , list|query => reads , * => writes
+vssadmin: delete => deletes all no , resize => deletes all no , list|query => reads , * => writes
 wbadmin: delete => deletes all no ; takes away backups: , disable => unguards hard , get|/? => reads , stop => stops hard , start => writes , * => writes
 bcdedit: /set|/delete|/deletevalue|/import|/default|/create|-set => unguards hard ; changes how the machine starts: , /enum|/v|/export => reads , => reads
-wevtutil: cl|clear-log => deletes all no ; clears a log: , sl|set-log|um|uninstall-manifest => unguards hard
+wevtutil: cl|clear-log => deletes all no , sl|set-log|um|uninstall-manifest => unguards hard
     , qe|el|gl|gli|gp|ep|epl|query-events|enum-logs|get-log|export-log|al => reads
-reg: delete *\*\*\*\* => writes one hard ; deletes settings: , delete => deletes many no ; deletes settings:
+reg: delete *\*\*\*\* => writes one hard , delete => deletes many no ; deletes settings:
     , add ...*defender*|*policies*|*\run*|*lsa*|*firewall* => unguards hard , add|import|restore|load|unload => writes hard
     , query|export|compare|save|copy|/? => reads
 sc sc.exe: delete => deletes one hard , \\* delete => deletes one hard , \\* stop => stops hard , stop|pause => stops hard
@@ -79,7 +79,7 @@ netsh: ...off|disable|delete|reset => unguards all hard , ...opmode=disable|stat
 schtasks: /delete ...* => deletes one hard , /delete => deletes one hard , /end => stops yes , /change => writes hard , /query => reads
     , /create => writes hard , /run => writes hard , => reads
 taskkill tskill: /im|/f => stops hard , * => stops hard
-takeown: * => grants hard , /f => grants hard
+takeown: * => grants hard
 icacls cacls xcacls: /reset|/deny|/remove|/remove:g|/remove:d|/inheritance|/setowner => revokes hard , /grant|/grant:r|/g|/p|/e => grants hard
     , ...everyone:*|*everyone* => grants hard , /save|/verify|/findsid => reads , /restore => writes hard , * => reads
 cipher: /w => deletes all no ; overwrites what was deleted on , /e|/d => writes hard , * => reads , => reads
@@ -125,7 +125,7 @@ def _options(c: Command) -> tuple[list[Word], set[str]]:
 
 def _del(c: Command, setting: Setting) -> list[Effect]:
     rest, given = _options(c)
-    return windows_removed(rest, "/s" in given or c.program in ("deltree",)) if "/?" not in given else []
+    return windows_removed(rest, "/s" in given or c.program == "deltree") if "/?" not in given else []
 
 def _rd(c: Command, setting: Setting) -> list[Effect]:
     rest, given = _options(c)
@@ -133,10 +133,10 @@ def _rd(c: Command, setting: Setting) -> list[Effect]:
     return found if "/s" in given else [e._replace(undo="yes", scope="one") for e in found]
 
 def _diskpart(c: Command, setting: Setting) -> list[Effect]:
-    "diskpart: its own commands, from a file or through a pipe."
-    piped = " ".join(w.text for w in c.before.words) if c.before else ""
-    lines = c.given.text.splitlines() if c.given else re.findall(r"(?i)\becho[\s.]+([^&|()\r\n]+)", piped)
-    verbs = {line.split()[0].lower() for line in lines if line.split()}
+    "Its own commands, from a file or a pipe."
+    piped = " ".join(w.text for w in c.before.words).lower() if c.before else ""
+    lines = c.given.text.lower().splitlines() if c.given else re.findall(r"\becho[\s.]+([^&|()\n]+)", piped)
+    verbs = {line.split()[0] for line in lines if line.strip()}
     if verbs and verbs <= {"list", "select", "detail", "rescan", "exit", "help"}: return []
     return [Effect("destroys" if verbs or c.args else "unread", "partitions", "all", "no")]
 

@@ -14,7 +14,7 @@ from .effects import Effect, environment_of, moved
 from .given import unseen
 from .shell import effects_of
 from .win_commands import ALIASES, LARGEST_TEXT, MOST, parameters, win_commands
-from .win_programs import WINDOWS_PROGRAMS, windows_path
+from .win_programs import WINDOWS_PROGRAMS, windows_path, windows_removed
 from .win_verbs import cmdlet
 
 # %% ../../nbs/live/024_windows.ipynb #9d55c4dd
@@ -162,7 +162,9 @@ def windows(text: str, setting: Setting) -> list[Effect]:
         try:
             if c.words: here += _one(c, setting)
             for r in c.redirects:
-                if r.how[:1] == ">":
+                if r.how == ">" and (c.program == "break" or c.program == "type" and c.args[0].text.lower() == "nul"):
+                    here += [e for e in windows_removed([r.file], False) if e.undo != "yes"]      # nothing written over it
+                elif r.how[:1] == ">":
                     here.append(Effect("writes", r.file.text, "one", "hard" if windows_path(r.file)[1] in ("system",
                         "machine") else "yes"))
         except Exception as e:

@@ -27,10 +27,12 @@ def listening(host: str, port: int) -> socket.socket:
     "A socket to serve on; port 0 takes a free one. Raises ValueError in one line."
     if not 0 <= port <= 65535: raise ValueError(f"{port} is no port: choose one from 0 (any that is free) to 65535")
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    try: return socket.create_server((host, port), family=family, backlog=256)
+    try: sock = socket.create_server((host, port), family=family, backlog=256)
     except OSError as e:
         why = os.strerror(e.errno) if e.errno and e.errno > 0 else "there is no such host"
         raise ValueError(f"cannot listen on {host}:{port}: {why}") from None
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)      # what is accepted has it, too, see below
+    return sock
 
 # %% ../../nbs/serving/08_address.ipynb #a5905ce0
 def url_of(sock: socket.socket) -> str:
