@@ -22,6 +22,7 @@ terraform\.tfstate|/proc/self/environ|/var/run/secrets|service[_\-]?account.*\.j
 database\.(sqlite3?|db)|\.sqlite3?$|\.tfvars""".replace("\n", ""))
 _COMMAND = re.compile(r"(?i)\b(env|printenv|set|export)\b\s*(\||\)|`|$)|(cat|base64|xxd|gzip|tar|openssl)\b[^)]{0,"
                       r"200}|security find-|aws configure|kubectl get secret|vault (kv )?(read|get)|pg_dump|"
+                      r"(docker|podman) (save|export)|git (bundle|archive)|svnadmin dump|"
                       r"mysqldump|mongodump|gcloud auth print|aws sts|/proc/|history\b|whoami|hostname|ifconfig|ip a")
 _NAMED_SECRET = re.compile(r"(?i)\$\{?\w*(secret|passw(or)?d|private_?key|access_?key(?!_?id)|api_?key|credential|"
                            r"aws_session)\w*\}?")

@@ -82,7 +82,8 @@ def plain(text: str, setting: Setting, tool: str = "") -> list[Effect]:
     name = language_of(text, tool)
     found = READERS[name](text, setting)
     if name in ("shell", "words"): return found
-    more = [e for e in harm(shell(text, setting)) if (name, e.tool) != ("python", "del")]      # a word of Python's own
+    own = {"python": {"del"}, "powershell": {"rd", "del", "erase"}}.get(name, ())      # words of that language, read already
+    more = [e for e in harm(shell(text, setting)) if e.tool not in own]
     return found + more + (harm(snippet(text, setting)) if name == "javascript" else [])
 
 # %% ../../nbs/live/098_languages.ipynb #37f8cebf

@@ -32,7 +32,7 @@ bypass: loosen
 overwrite: restore rewrite force-push rebase squash clobber replace migrate alter mutate corrupt scramble randomize randomise
 overwrite: tamper falsify backdate
 failover: failover fail-over cutover switchover repoint reroute redirect decouple demote
-spend: buy purchase
+spend: buy purchase pay wire remit refund reimburse
 restart: restart reboot bounce reload redeploy relaunch rollout cycle respawn reconnect
 scale: scale resize autoscale rescale
 """
@@ -45,7 +45,9 @@ ruin: rip out, write zeros, write zeroes, fill zeros, fill zeroes, bring nothing
 ruin: keep none, leave none, leave no, keep no, have nothing, lose everything, send oblivion, put misery, wave goodbye, say goodbye, vanish air
 ruin: return metal, go scratch
 remove: clean up, clear out, clean out, clear up, make room, take out, tidy up, pull out, scrub out, phase out, let go, empty out, spin down
-remove: retire out, cut out, strip out, weed out
+remove: retire out, cut out, strip out, weed out, let expire, let lapse
+spend: transfer money, transfer funds, transfer budget, transfer balance, transfer amount, transfer sum, transfer euros, transfer dollars
+spend: send money, send funds, send euros, send dollars, move money, move funds, move balance, move budget
 stop: shut down, take down, bring down, turn off, switch off, power off, power down, take offline, cut off, pull plug, knock offline, black hole
 stop: go dark, shut off, close down, wind down, bring halt, pull traffic, put maintenance, take out-of-service, take away, knock down
 stop: bring standstill, bring offline, put sleep

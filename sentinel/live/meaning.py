@@ -12,15 +12,17 @@ from .deeds import deed
 from .figures import figure
 from .lexicon import NOUNS, PARTICLES, VERBS, Verb
 from .objects import OTHER
-from .phrases import TOKEN, Named, Token, object_of, worth_of
+from .phrases import GROUPS, PREPOSITIONS, TOKEN, Named, Token, object_of, worth_of
 from .sentences import ASIDE, HARMFUL, NOT, is_asked, is_noun, negated
 
 # %% ../../nbs/live/084_meaning.ipynb #f446b4c8
 def resolved(v: Verb, tokens: list[Token], i: int) -> tuple[str, int]:
     "The sense of a verb with its particle, and where its object begins."
     for k in range(i + 1, min(len(tokens), i + 8)):
-        word = tokens[k].word
-        if f"{v.base} {word}" in PARTICLES: return PARTICLES[f"{v.base} {word}"], k + 1 if k <= i + 2 else i + 1
+        word, behind = tokens[k].word, tokens[k + 1].word if k + 1 < len(tokens) else "."
+        noun = word == "public" and tokens[k - 1].word in ("the", "a", "our") and behind.isalpha()      # the public page
+        idle = f"{v.base} {word}" == "leave nothing" and behind.startswith("un")                        # unsaid
+        if f"{v.base} {word}" in PARTICLES and not idle and not (noun and behind not in PREPOSITIONS): return PARTICLES[f"{v.base} {word}"], k + 1 if k <= i + 2 else i + 1
         other = VERBS.get(word)
         if word in (",", ".", ":") or k > i + 1 and tokens[k - 1].word == "to" and other and other.form == "base": break
     return v.sense, i + 1
@@ -30,17 +32,10 @@ _PREFIX = re.compile(r"^(?:re|mass|bulk|hard|force|batch|auto|pre|co|cross|quick
 _SAME = frozenset("put set cut shut read split let hit run".split())      # their past is their present
 _PRONOUNS = frozenset("""old new other the it them that those these this all one ones both everything ,
 . ! ; : now too away again completely entirely immediately please today right permanently""".split())
+_MAKES_WORK, _ABOUT, _COPULA = GROUPS["work"], GROUPS["about"], GROUPS["copula"]
+_MODALS = frozenset("can could may might".split())
 _SUBJECTS = frozenset("this it that which command action script step migration statement call plan job "
                       "query one".split())
-_MAKES_WORK = frozenset("job cron cronjob script trigger task rule lifecycle lambda workflow daemon timer playbook "
-                        "cronjobs scheduler ttl automation".split())
-_ABOUT = frozenset("""protection lock locks policy policies date window request requests log logs marker
-timestamp plan checklist procedure process event events hook button script reason warning alert""".split())
-_COPULA = frozenset("""is are was were am be been being has have had seems seem looks appears means
-contains belongs needs happened happens failed fails works worked got became remains exists crashed
-returned returns increased decreased dropped spiked rose fell went took takes causes caused causing
-affects affected matters applies lies lives points says includes uses used depends i'm it's that's
-there's he's she's we're they're you're i've we've""".split())
 _WOULD = frozenset("is was would can could may might takes causes requires seems has were will".split())
 _PLANS = frozenset("ensure plan propose suggest recommend prepare consider request advise".split())
 _ASKS_FOR = frozenset("approval permission review confirmation feedback sign-off information details".split())
@@ -109,7 +104,7 @@ def _subordinate(v: Verb, tokens: list[Token], i: int, main: str) -> bool:
     if main != "make": return False
     if _MAKES_WORK & _words(tokens, 0, i): return v.form == "base" and word not in ("to", "that")
     if v.form != "base": return word not in _BY and not (word in ("is", "are", "be") and _FIXES & _words(tokens, 0, i))
-    return word in ("to", "that", "which", "before", "for", "when", "how")
+    return word in ("to", "that", "which", "before", "for", "when", "how") or word in _MODALS
 
 # %% ../../nbs/live/084_meaning.ipynb #1031e15e
 def _falls_on(tokens: list[Token], i: int, after: int, context: str) -> Named:
@@ -170,15 +165,20 @@ def meaning(tokens: list[Token],     # of a clause
             thing = _falls_on(tokens, i, after, context)
             found.append(Meant(*deed(v, sense, thing, tokens, i, sentence), f"{v.base} {thing.text}".strip()[:100], i))
             main = sense
+        elif main in ("light", "make") and i and tokens[i - 1].word in _MODALS: continue      # so that it can read it
         elif main in ("", "light", "do", "told") or main == "make" and sense == "do":
+            if sense == "do" and negated(tokens, i): main, mention = main or "told", True; continue
             if sense in ("read", "tell") and negated(tokens, i) and not found: main = main or "told"; continue
             main = main if sense == "light" and main else sense
             mention = sense in ("read", "tell")
     if not found and not mention and main in ("do", "light", "make", "", "restart"):
         if noun := _nominal(tokens, main, sentence): found, main = [noun], VERBS[NOUNS[tokens[noun.at].word]].sense
     writes_out = re.match(r"(?i)\W*(?:please\s+)?(?:write|post|record|submit|open|comment|paste)\b", sentence)
-    if not found and (not mention and main in ("do", "light", "make", "read", "") or writes_out):
-        if (told := figure(sentence)) and not any(t.word in NOT or t.word.endswith("n't") for t in tokens[:3]):
+    mild = all(m.kind in ("writes", "reads") and m.undo == "yes" for m in found)
+    governs = ("do", "light", "make", "read", "", "send", "stop", "overwrite", "grant", "bypass")
+    if mild and (not mention and main in governs or writes_out):
+        if (told := figure(sentence)) and not any(t.word in NOT - {"without"} or t.word.endswith("n't")
+                                                  for t in tokens[:3]):
             found, main = [Meant(*told, sentence.strip()[:100], 0)], "ruin"
     if not main:
         denied = any(negated(tokens, i) for i, t in enumerate(tokens) if t.word in VERBS)

@@ -27,7 +27,7 @@ no: deletion-protected-bucket column columns production-branch release-branches 
 no: array arrays firmware audit-log audit-logs audit-trail audit-trails root-filesystem main-branch master-branch release-branch git-history
 no: commit-history dns-zone dns-zones hosted-zone resource-group home-directory home-directories home-folder state-file terraform-state encryption-key
 no: encryption-keys customer-data user-data customer-records production-data master-key recovery-point recovery-points transaction-log
-no: transaction-logs all-logs load-balancers log-group log-groups
+no: transaction-logs write-ahead-log write-ahead-logs redo-log redo-logs binary-log binary-logs relay-logs oplog pg_wal all-logs load-balancers log-group log-groups
 hard: service services deployment deployments site website api apis app application applications gateway ingress queue queues worker workers daemon
 hard: daemons loadbalancer balancer traffic route routes listener cdn dns records-dns node pipeline pipelines scheduler consumers consumer producer
 hard: broker brokers proxy container containers statefulset daemonset load-balancer auto-scaling autoscaler cron crons function-app lambda lambdas
@@ -46,6 +46,7 @@ yes: tests feature trash bin desktop downloads notification notifications popup 
 yes: statements print code endpoint-docs copy copies dashboard panel widget alias override overrides module query breakpoint stash cassette backlog
 yes: migration-plan experiment-branch redundancy redundancies clutter dust emoji space spaces bucket-list suffix prefix extension constraint-text
 yes: rule-text sprint leftovers junk garbage residue formatter hook hooks-file readme docs documentation changelog page pages article post
+yes: title titles heading headings modal dialog dialogs loop loops
 yes: posts link links markdown stub wording noise formatting layout spelling grammar indentation style styling phrasing
 yes: temp-files temporary-files temp-file temporary-file temp-table temporary-table temp-tables temp-directory temp-folder tmp-files cache-files
 yes: cache-entries old-logs log-files log-file rotated-logs compressed-logs debug-logs access-logs build-artifacts build-artefacts build-folder

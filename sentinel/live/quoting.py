@@ -104,14 +104,14 @@ def _value(s: State, name: str, written: str) -> tuple[str, bool, bool]:
 
 def _expanded(s: State, n: Node) -> tuple[str, bool, bool]:
     written = s.written(n)
-    m = re.match(r"\$\{(\w+|[@*])(?:\[([@*]|\d+)\])?(:?[-=]|\})", written)
+    m = re.match(r"\$\{(\w+|[@*])(?:\[([@*]|\d+)\])?(:?[-=?]|\})", written)
     inside(s, n)
     if not m: return written, False, False
     value = _value(s, m[1], written)
     if m[2] and m[2].isdigit() and isinstance(v := s.variables.get(m[1]), list):
         one = v[int(m[2])] if int(m[2]) < len(v) else Value("")
         value = one.text, one.known, one.glob
-    if m[3] == "}" or value[1] and value[0]: return value
+    if m[3] == "}" or m[3][-1] == "?" or value[1] and value[0]: return value
     start = next((k for k, c in enumerate(n.children) if s.written(c) == m[3]), len(n.children))
     text, _, known = joined([p for c in n.children[start + 1:-1] for p in pieces(s, c)])
     return text, known, False

@@ -91,10 +91,15 @@ NOT_REALLY = frozenset("hesitate forget wait worry fail only just mind ask delay
                        "prompting prompt until check checking waiting telling notifying backup warning leave keep "
                        "spare any".split())
 
+_PASSIVE = frozenset("is are be being get gets got ever really actually".split())
+
 def negated(tokens: list[Token], i: int) -> bool:
     "Is the verb at a place negated? *Do not hesitate to delete* is not."
+    passive = i > 0 and tokens[i - 1].word in _PASSIVE        # no row of the table *is deleted*
     for k in range(i - 1, max(-1, i - 8), -1):
         w = tokens[k].word
+        if w == "no" and tokens[k + 1].word == "longer" and k + 2 < i: continue      # what is no longer used
+        if w == "no" and passive: return True
         if w in NOT or w.endswith("n't"):
             between = {t.word for t in tokens[k + 1:i]}
             return not between & NOT_REALLY or bool({"any"} & between and not {"leave", "keep", "spare"} & between)
@@ -112,6 +117,8 @@ ASIDE = frozenset("before after when while if whenever prior unless until how wh
 def is_noun(tokens: list[Token], i: int, v: Verb) -> bool:
     "Does a word that may be a verb stand where a noun stands?"
     following = tokens[i + 1].word if i + 1 < len(tokens) else ""
+    if v.form == "base" and i > 0 and tokens[i - 1].word in ("soft", "cascade", "logical") and (
+            following in PREPOSITIONS or not following.isalpha()): return True
     if v.form == "base" and i > 0 and tokens[i - 1].word != "to" and following in ("is", "are", "was", "were", "has"):
         return True
     if v.form in ("base", "s") and i > 1 and {"the", "a", "an", "this", "our", "my", "its"} & {x.word

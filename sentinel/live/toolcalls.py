@@ -11,6 +11,7 @@ from typing import Any
 from .commands import Setting
 from .effects import Effect
 from .languages import TOOLS, harm, plain, special
+from .requests import request_in
 from .shell import shell
 from .words import words
 
@@ -63,6 +64,7 @@ def effects_in(text: str, setting: Setting, tool: str = "", depth: int = 0) -> l
     "The effects of a text in whatever language it is."
     if not text.strip(): return []
     start, bare = len(text) - len(text.lstrip()), text.strip()
+    if bare[:1] == "{" and (said := request_in(bare)) is not None: return _shifted(said, start)      # an HTTP request
     if (said := _call(bare, setting, depth)) is not None: return _shifted(said, start)
     if "```" in text and depth < 3: return _fenced(text, setting, depth)
     if (said := special(bare, setting)) is not None: return _shifted(said, start)

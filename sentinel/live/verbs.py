@@ -19,7 +19,7 @@ HELP = frozenset({"--help", "--version", "--usage"})
 NO = frozenset({"none", "false", "0", "no"})
 
 _BY_HAND = {"stop": ("stops", "hard"), "restart": ("restarts", "yes"), "reload": ("restarts", "yes"),
-            "status": ("reads", "yes"), "start": ("writes", "yes")}
+            "status": ("reads", "yes"), "configtest": ("reads", "yes"), "start": ("writes", "yes")}
 
 def started_by_hand(cmd: Command) -> list[Effect] | None:
     "What `/etc/init.d/NAME VERB` does; None for any other command. Its name is a service, not the program of that name."

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 from .commands import Setting
 from .effects import Effect
-from .figures import GONE, KEPT
+from .figures import DISMISSED, GONE, KEPT
 from .foreign import clauses
 from .lexicon import VERBS
 from .meaning import meaning
@@ -94,6 +94,8 @@ def _clause_effects(clause: list[Token], near: str, governs: str, context: str,
     if _REHEARSAL.search(text) and not negated(clause, len(clause)): return [effect("reads", text[:60])], "read"
     if meant: return [effect(m.kind, m.target, m.scope, m.undo, m.at) for m in meant], main
     weighty = worth_of([t.word for t in clause]) == "no"
+    if weighty and main not in ("read", "tell") and DISMISSED.search(near) and not _FORBIDS.match(near):
+        return [effect("deletes", text[:80], "all", "no")], "ruin"
     if weighty and GONE.search(near) and (main in ("light", "do", "make", "") or main == "told" and _MUST.search(near)):
         return [effect("deletes", text[:80], "all", "no")], main
     if main in ("do", "light", "make", "told") and _DO_IT.search(text) and not negated(clause, len(clause)):
