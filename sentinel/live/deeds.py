@@ -157,7 +157,8 @@ def _restart(c: Case) -> Deed:
     return "restarts", "all" if (ALL | _BROAD) & c.words else "one", "hard" if crowd else "yes"
 
 def _spend(c: Case) -> Deed:
-    sum_named = GROUPS["amount"] & c.near and any(w[0].isdigit() for w in c.near)
+    sum_named = GROUPS["amount"] & c.near and ({"account", "address", "iban", "wallet"} & c.near
+                                               or any(w[0].isdigit() for w in c.near))
     real = c.base in ("buy", "purchase") or GROUPS["money"] & c.near or sum_named or c.base != "pay" and ALL & c.words
     return ("spends", "many", "hard") if real or re.search(r"[$€£¥]", c.sentence) else _SAFE
 

@@ -54,7 +54,7 @@ PATTERNS: list[tuple[re.Pattern[str], tuple[str, str, str]]] = [(re.compile(p, r
     (r"\b(?:add|attach|give|grant|assign|bind|set|make|put|get|let|have)\b[^.]{0,60}\b(?:administratoraccess|"
      r"cluster-admin|"
      r"roles/owner|(?:full\s+)?admin(?:istrator)?(?:\s+(?:rights|access|privileges))?|root\s+access|superuser|"
-     r"sudo(?:ers)?|domain\s+admins?)\b(?!\s+(?:guide|docs|ui|page|panel|console|dashboard|team|email|contact))",
+     r"sudo(?:ers)?|domain\s+admins?)\b(?!\s+(?:can|may|could|must|should|guide|docs|ui|page|panel|console|dashboard|team|email|contact))",
      "grants all hard"),
     (r"\b(?:database|data|table|bucket|backup|volume|disk|record|file|log)s?\b[^.]{0,40}\bto\s+/dev/null",
      "deletes all no"),
@@ -96,6 +96,8 @@ PATTERNS: list[tuple[re.Pattern[str], tuple[str, str, str]]] = [(re.compile(p, r
     (r"\b(?:retention|ttl)\b[^.]{0,50}\bto\s+(?:0|zero|one|1)\s*(?:ms|milliseconds?|s|secs?|seconds?|"
      r"minutes?)?\b(?!\s*(?:days?|weeks?|"
      r"months?|years?|hours?))(?!\d)", "deletes many no"),
+    (r"\b(?:backups?|snapshots?)\b[^.]{0,30}\bretention\b[^.]{0,30}\bto\s+(?:0|1|zero|one|no)\b(?!\d)|\bretention\b[^.]{0,40}\b"
+     r"(?:backups?|snapshots?)\b[^.]{0,20}\bto\s+(?:0|1|zero|one|no)\b(?!\d|\s+(?:month|year|quarter))", "unguards all hard"),
     (r"\b(?:merge|deploy|push|release|ship|approve|apply|roll\s*out|promote)\b[^.]{0,50}\bwithout\s+(?:an?\s+|any\s+|"
      r"the\s+)?"
      r"(?:\w+\s+)?(?:review|approval|testing|tests|checks?|backup|confirmation)", "unguards one hard"),

@@ -8,29 +8,25 @@ __all__ = ['LONGEST', 'Said', 'clauses']
 # %% ../../nbs/live/083_foreign.ipynb #73b7d526
 import re
 from typing import NamedTuple
-from .tongues_signs import (AND, BELOW, DOWN, FORCED, GIVE, INFINITIVE, INTERNET, MIGHTY, OUTSIDE, OVER,
-                                         PUBLIC,
-                                         RID, SECRET, SERVING, STATES, THANKS, ZERO, unaccented, unprotected)
-from .tongues_which import Hit, table
+from .tongues_signs import (AND, BACK, BEFORE, BELOW, COPY, DATA, DOWN, FORCED, GIVE, INFINITIVE,
+                                         INTERNET, MIGHTY, MONEY, NEW, OUTSIDE, OVER, PAYS, PUBLIC, RID, SECRET,
+                                         SERVING, SKIPS, STATES, THANKS, ZERO, unaccented, unprotected)
+from .tongues_which import ARTICLE, LATE, WAS_ZH, Hit, fetched, table, verbs_in, without_asides
 
 # %% ../../nbs/live/083_foreign.ipynb #17ac7fa8
-_LATE = frozenset("ja ko tr".split())      # their verbs stand last
-_SENSES = ("ruin", "remove", "stop", "expose", "grant", "revoke", "send", "restore", "restart", "scale", "read",
-           "tell", "make")
 _HARM = frozenset("ruin remove stop expose grant revoke send restore".split())
 _ASKS = re.compile(r"吗|ですか|ますか|でしょうか|습니까|까요")
-_NOTHING_LEFT = re.compile(r"不要留|不留|ne garde|kein\w* (?:übrig|behalt)|не остав|no dejes|残さ|남기지")
-_WAS_ZH = re.compile(r"已|被|刚|(?:昨天|上周|昨晚)[^。]*了")
+_NOTHING_LEFT = re.compile(r"不要留|不留|ne garde|kein\w* (?:übrig|behalt)|не остав|no dejes|残さ|남기지|不要了|用不着了")
 _WAS_DE = re.compile(r"\b(?:hat|haben|wurden?|hatte|war)\b", re.I)
 
 def _meant(part: str, verb: Hit, language: str) -> bool:
     words, before, after = table(language), part[:verb.start], part[verb.end:]
-    near = [part] if language in _LATE or language == "zh" else [before[-60:], after[:24]]
+    near = [part] if language in LATE or language == "zh" else [before[-60:], after[:24]]
     if any(words["not"].search(n) for n in near) and not _NOTHING_LEFT.search(part): return False
     if words["must"].search(part): return True
-    if language == "zh": return not _WAS_ZH.search(before)
+    if language == "zh": return not WAS_ZH.search(before)
     if language == "de": return not _WAS_DE.search(part)
-    return not words["past"].search(part if language in _LATE else before)
+    return not words["past"].search(part if language in LATE else before)
 
 # %% ../../nbs/live/083_foreign.ipynb #bb6e4545
 _LIST = re.compile("和|与|以及|及|或|と|や|および|및|[와과] ")
@@ -48,9 +44,9 @@ def _worth(part: str, plain: str, verb: Hit, language: str) -> str:
     things = _things(plain, language)
     if language == "zh":
         things = [t for t in things if t.start >= verb.end] or [t for t in things if t.start <= verb.start]
-    elif language in _LATE: things = [t for t in things if t.start < verb.start] or things[:1]
+    elif language in LATE: things = [t for t in things if t.start < verb.start] or things[:1]
     if not things: return ""
-    if language != "zh" and language not in _LATE:
+    if language != "zh" and language not in LATE:
         close = any(t.sense == "yes" and 0 <= t.start - things[0].end <= 4 for t in things)
         return "yes" if close else things[0].sense
     ends = [m.start() for m in _LIST.finditer(plain)]
@@ -110,7 +106,12 @@ def _phrase(part: str, plain: str, language: str) -> Said | None:
     "What is said without a verb of harm."
     words = table(language)
     if FORCED.search(part): return Said("rewrites", "one", "hard")
+    if PAYS.search(part) and MONEY.search(part): return Said("spends", "many", "hard")
+    if SKIPS.search(part) and COPY.search(part): return Said("unguards", "all", "hard")
+    if BACK.search(part) and BEFORE.search(part) and DATA.search(part) and not NEW.search(part):
+        return Said("writes", "all", "hard")
     if RID.search(part) and words["no"].search(plain): return Said("deletes", "all", "no")
+    if RID.search(part) and words["yes"].search(plain): return Said("deletes", "many", "yes")
     if GIVE.search(part) and MIGHTY.search(part): return Said("grants", "all", "hard")
     if OVER.search(part): return Said("writes", "all", "hard")
     if DOWN.search(part) and (words["no"].search(plain) or words["hard"].search(plain)):
@@ -122,51 +123,50 @@ def _phrase(part: str, plain: str, language: str) -> Said | None:
 # %% ../../nbs/live/083_foreign.ipynb #0050c8bc
 LONGEST = 2_000     # characters of a sentence
 _WHETHER = re.compile(r"\bли\b")
-_ARTICLE = re.compile(r"(?i)\b(?:[dl]['’]|(?:de|des|la|les|le|du|el|los|las|il|lo|i|gli|os|as|der|die|das|den|dem|het)\s+)$")
-
 def clauses(text: str, language: str) -> list[Said]:
     "What a sentence in a language of the tables says; empty if nothing in it is known."
     if len(text) > LONGEST: return []
-    text, words, out, start, mention = unprotected(text), table(language), [], 0, False
+    text, words, out, start, mention = without_asides(unprotected(text), language), table(language), [], 0, False
     governs, waiting = None, []      # the verb of harm that further objects belong to; objects that wait for their verb
     says = [Said("says", "one", "yes", 0, len(text))]
     asks = text.rstrip().endswith(("?", "？")) or _ASKS.search(text) or words["ask"].match(text.lstrip("¿ ").strip())
     if asks and not words["please"].search(text): return says
+    if fetched(text, language): return [Said("fetches", "one", "hard", 0, len(text))]
     for end in [*(m.start() for m in AND[language].finditer(text)), len(text)]:
         part, here = text[start:end], (start, end)
         plain = unaccented(part)
-        hits = sorted((Hit(s, m.start(), m.end()) for s in _SENSES for m in words[s].finditer(plain)),
-                      key=lambda h: (h.start, -h.end))
-        nouns = [n for n in _things(plain, language) if n.sense == "no" and _ARTICLE.search(plain[:n.start])]
+        hits = verbs_in(part, plain, text[end:], language)
+        nouns = [n for n in _things(plain, language) if n.sense == "no" and ARTICLE.search(plain[:n.start])]
         verbs = [h for h in hits if not any(o is not h and o.start <= h.start and h.end < o.end for o in hits)
                  and not any(n.start <= h.start and h.end <= n.end for n in nouns)]      # as in `base de données`
         if not verbs:
-            if _further(plain, language) and (governs or language in _LATE):
+            if _further(plain, language) and (governs or language in LATE):
                 if governs: out.append(_done(part, plain, governs, language)._replace(start=start, end=end))
                 else: waiting.append((part, plain, here))
                 start = end
                 continue
-            if not mention and (told := _phrase(part, plain, language)) and not words["not"].search(part):
+            if not mention and (told := _phrase(part, plain, language)) and (_NOTHING_LEFT.search(part)
+                                                                            or not words["not"].search(part)):
                 out.append(told._replace(start=start, end=end)); start = end
             continue
         start, governs, earlier, waiting = end, None, waiting, []
-        first = verbs[-1] if language in _LATE else verbs[0]
+        first = verbs[-1] if language in LATE else verbs[0]
         whether = BELOW.match(part) or language == "ru" and _WHETHER.search(part)
         goes_on = whether or INFINITIVE[language].search(part[verbs[0].start:verbs[0].end])
         if mention and goes_on and not words["please"].search(part): continue
-        if first.sense in ("read", "tell") or mention and language not in _LATE and first.sense not in _HARM:
+        if first.sense in ("read", "tell") or mention and language not in LATE and first.sense not in _HARM:
             mention = first.sense in ("read", "tell")
             out.append(Said("reads", "one", "yes", *here)); continue
         harm = [h for h in verbs if h.sense in _HARM]
-        verb = (harm[-1] if language in _LATE else harm[0]) if harm else first
+        verb = (harm[-1] if language in LATE else harm[0]) if harm else first
         told = _phrase(part, plain, language) if not harm or FORCED.search(part) or verb.sense in ("restore",
-                "grant") else None
+                "grant", "send") else None
         if (harm or told) and not _meant(part, verb, language): out.append(Said("says", "one", "yes", *here)); continue
         if told is None and harm:
             told = _done(part, plain, verb, language)
             out += [_done(p, q, verb._replace(start=len(q)), language)._replace(start=at[0], end=at[1]) for p, q,
                     at in earlier]
-            if language not in _LATE: governs = verb._replace(start=0, end=0)
+            if language not in LATE: governs = verb._replace(start=0, end=0)
         if told is None:
             kind = {"restart": "restarts", "scale": "scales"}.get(first.sense, "writes")
             told = Said(kind, "all" if kind == "restarts" and words["all"].search(part) else "one", "yes")

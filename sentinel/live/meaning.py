@@ -167,7 +167,7 @@ def meaning(tokens: list[Token],     # of a clause
             main = sense
         elif main in ("light", "make") and i and tokens[i - 1].word in _MODALS: continue      # so that it can read it
         elif main in ("", "light", "do", "told") or main == "make" and sense == "do":
-            if sense == "do" and negated(tokens, i): main, mention = main or "told", True; continue
+            if sense == "do" and negated(tokens, i): main, mention = "told", True; continue
             if sense in ("read", "tell") and negated(tokens, i) and not found: main = main or "told"; continue
             main = main if sense == "light" and main else sense
             mention = sense in ("read", "tell")

@@ -76,7 +76,7 @@ HUMAN = re.compile(r"(?i)\b(?:once|after|when|if|pending|upon|until|subject\s+to
 # %% ../../nbs/live/075_sentences.ipynb #31da66ed
 NO_HUMAN = re.compile(r"(?i)\b(?:without|no|skip\w*|bypass\w*|ignor\w*|don't\s+(?:wait|ask)|not\s+(?:wait|ask|need)|"
                       r"never\s+mind|even\s+if|regardless|already|rather\s+than|"
-                      r"instead\s+of)\b[^.]{0,40}?\b(?:approv\w*|sign[- ]?off|"
+                      r"instead\s+of|away\s+with|rid\s+of)\b[^.]{0,40}?\b(?:approv\w*|sign[- ]?off|"
                       r"confirm\w*|consent|permission|review\w*|ask\w*|backup\w*|"
                        r"wait\w*|check\w*|agree\w*|prompt\w*)")
 

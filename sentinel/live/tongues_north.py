@@ -57,6 +57,11 @@ tell: entwirf formulier verfass skizzier beantwort erkundig kläre bespreche emp
 not: nichts
 make: pass nimm leg setze
 ruin: loesch
+alike: haltestelle halter! fahrer fahrt fahrzeug fahrplan schaltfläch schalter! trennung trennlini trennzeich raum! ladezeit ladebalk ladeanzeig
+alike: stelle! stellen! stellung spieler zahlung zahlungen zahl! zahlen! werte! listen! tests! meldung meldungen fragen! passwort passwörter ordner
+alike: leerzeich leerlauf legende teilnehm messwert baum führung änderung wartung mess! messe!
+yes: dunkelmodus animation vorschau banner hinweis
+public: welt
 """,
 "nl": """
 ruin: verwijder wis vernietig leeg maak-leeg gooi formatteer overschrijf schrap sloop drop

@@ -4,7 +4,8 @@
 
 # %% auto #0
 __all__ = ['AND', 'BELOW', 'INFINITIVE', 'OWN', 'OUTSIDE', 'SECRET', 'MIGHTY', 'GIVE', 'PUBLIC', 'INTERNET', 'ZERO', 'SERVING',
-           'FORCED', 'DOWN', 'RID', 'OVER', 'THANKS', 'STATES', 'unprotected', 'unaccented', 'place_in']
+           'FORCED', 'DOWN', 'RID', 'OVER', 'MONEY', 'PAYS', 'SKIPS', 'COPY', 'BACK', 'BEFORE', 'DATA', 'NEW', 'FORMAT',
+           'MEDIUM', 'THANKS', 'STATES', 'unprotected', 'unaccented', 'place_in']
 
 # %% ../../nbs/live/078_tongues_signs.ipynb #65612cc0
 import re
@@ -61,11 +62,31 @@ FORCED = _joined(r"force[- ]?push|--force\b|push\s+(?:forcé|forzado|forçado|fo
                  r"форс[- ]?пуш|强制推送|強制プッシュ|フォースプッシュ|강제 푸시")
 DOWN = _joined(r"\bvom\s+netz\b|\boffline\b|\bstill(?:leg|zuleg|\W*$)|hors\s+(?:ligne|service)|fuera\s+de\s+(?:línea|"
                r"servicio)",
-               r"fora\s+do\s+ar|\bdo\s+ar\b|fuori\s+(?:servizio|linea)|uit\s+de\s+lucht|abajo|\bgiù\b|из\s+строя|下线|断电")
-RID = _joined(r"\bdes?h[aá]\w*te?\s+de\b|débarrass\w*|livr\w+-se\s+d|sbarazz\w*|избав\w*|\bweg(?:werfen)?\W*$|"
+               r"fora\s+do\s+ar|\bdo\s+ar\b|fuori\s+(?:servizio|linea)|uit\s+de\s+lucht|abajo|\bgiù\b|из\s+строя|下线|断电|オフライン|오프라인")
+RID = _joined(r"\bdes?h[aá]\w*te?\s+de\b|^\W*weg\s+mit\b|(?:kann|können)\s+(?:alle\s+)?weg\b|不要了|用不着了|"
+              r"\bde\s+zéro\b|\bdesde\s+cero\b|\bvon\s+null\b|\bdo\s+zero\b|\bda\s+zero\b|с\s+нуля|从零|ゼロから|"
+              r"peu(?:t|vent)\s+disparaître|débarrass\w*|livr\w+-se\s+d|sbarazz\w*|избав\w*|\bweg(?:werfen)?\W*$|"
               r"pozbądź|kurtul")
 OVER = _joined(r"(?:backup|sicherung|sauvegarde|copia|respaldo|cópia|бэкап|копи[юя]|备份|バックアップ|백업)\w*[^.。]{0,60}"
                r"(?:\büber\b|\bpar-dessus\b|\bsobre\b|\bsopra\b|поверх|覆盖|上書き|덮어)", r"用[^。]{0,20}备份[^。]{0,10}覆盖")
+
+# %% ../../nbs/live/078_tongues_signs.ipynb #e04be95c
+MONEY = _joined(r"\d[\d.,\s]*(?:€|\$|£|euros?\b|d[oó]l+ar|рубл|доллар|евро|zł|reais|lira|[万億亿]*(?:元|美元|欧元|円|ドル|ユーロ|원|달러))|[€$£¥]\s*\d",
+                r"\bgeld\b|\bargent\b|diner[io]|dinheiro|\bsoldi\b|деньг|денег|pieniądz|资金|款项|お金|資金|송금")
+PAYS = _joined(r"überweis|bezahl|\bzahle?\b|\bvire[rz]?\b|\bverse[rz]?\b|\bpaye[rz]?\b|transf|\bpag(?:a|ue|ar|he)\b|bonific|перевед|заплат|оплат",
+               r"перечисл|转|汇|支付|打款|送金|振り?込|支払|송금|이체|przel|zapła|havale|\böde|betaal")
+SKIPS = _joined(r"überspring|\bsaute[rz]?\b|s[aá]lta(?:te)?\b|\bomit|\bpul[ae]r?\b|пропусти|跳过|スキップ|飛ばし|건너|\bpomiń|\batla\b|\bsla\b")
+COPY = _joined(r"backup|sicherung|sauvegarde|copia|respaldo|cópia|бэкап|бекап|резервн|备份|バックアップ|백업|kopi|yede[kğ]|reservekopie")
+BACK = _joined(r"zurück|\bremet|ramèn|retour|devuelv|vuelv|regres|\bvolt[ae]|revert|riport|отка[тч]|верни|回滚|回退|还原|恢复|戻[しすせ]|되돌|terug|przywró|geri\b")
+BEFORE = _joined(r"letzte|gestern|vor(?:ige|woche)|\bmontag|derni[eè]re|\bhier\b|pasad[ao]|\bayer\b|passad[ao]|\bontem\b|scors[ao]|\bieri\b|прошл|вчера",
+                 r"上周|上个月|昨天|先週|先月|昨日|지난|어제|vorige|gisteren|zeszł|wczoraj|geçen", COPY.pattern[4:])
+DATA = _joined(r"datenbank|database|\bdb\b|\bbase\b|\bbanco\b|\bбаз|数据|库|データ|데이터|veritaban|\bbaz|tabel|\btabla|таблиц")
+NEW = _joined(r"\bneue|nouve|nuev|\bnov[ao]|nuov|\bнов|新|새|test|staging|テスト|测试|тест")
+
+# %% ../../nbs/live/078_tongues_signs.ipynb #1bdb4573
+FORMAT = _joined(r"(?:re|ri|s)?format", r"от?формат|форматир|格式化|フォーマット|포맷|bicimlendir")
+MEDIUM = _joined(r"dis[ck]|disque|platte|laufwerk|parti[tcçz]|volum|\busb|\bssd\b|/dev/|drive|schijf|dysk|unidad|server|serv[ie]|máquina|rechner",
+                 r"laptop|диск|раздел|флеш|накопит|сервер|[硬磁]?盘|分区|服务器|ディスク|ドライブ|パーティション|サーバ|디스크|드라이브|파티션|서버")
 
 # %% ../../nbs/live/078_tongues_signs.ipynb #784481a6
 _PROTECTION = _joined(r"löschschutz\w*|защит\w*\s+от\s+удалени\w*|删除保护|刪除保護|削除保護|삭제\s*(?:방지|보호)",

@@ -25,7 +25,7 @@ restart: redémarr relanc
 scale: dimensionn scale
 read: affich list vérifi montr lis lire décri compar cherch analys surveil compt examin regard inspect consult contrôl trouv test résum
 read: observ
-tell: expliqu dis demand signal inform notifi document écri propos discut raconte prévien
+tell: expliqu dis! dites! dis-moi demand signal inform notifi document écri propos discut raconte prévien
 make: crée créer ajout augment mets mettre mett install configur modifi corrig répar déploi activ sauvegard renomm copi constru renouvel
 make: fusionn
 make: attend génér
@@ -45,11 +45,14 @@ must: doit doivent faut être devrait
 guard: pare-feu authentification chiffrement surveillance alerte protection journalisation mfa
 public: public publique internet monde
 human: approbation validation accord confirm
-make: prépar tri ordonn format-code tradui renomm li ferm répond partag planifi raccourc simplifi refactor lanc exécut laiss pren mainten
+make: prépar trie! triez! trier! ordonn format-code tradui renomm lie! lier! liez! ferm répond partag planifi raccourc simplifi refactor lanc exécut laiss pren mainten
 make: archiv compress rédui agrand range attribue-ticket applique
 read: évalu mesur télécharg not compren calcul assur estim recens
 tell: rédig formul esquiss clarifi recommand justifi précis
 not: rien
+alike: rassembl rassur vidéo vidéos coupable couple coupl coupon donnée! données! accord! notam disque disques dispon dispos distan
+alike: distrib disc diff dimens dialog dire! directe direct libre ligne lignes lien liens lieu limit liste triste trimest tribu testeur public! publicit
+alike: particip partie parties
 """,
 "es": """
 ruin: deshaz deshag deshac elimin borr destru vací vaci suprim purg formate arras trunc sobrescrib tirar tira desmantel aniquil machac
@@ -65,7 +68,7 @@ scale: escal
 read: muestr mostr list verific verifiqu lee describ compar busc analiz monitor cuántos contar revis comprueb comprob examin inspeccion consult
 read: observ resum encuentr
 read: mira
-tell: explic di pregunt inform notific document escrib propon discut avis
+tell: explic di! dile! dime! diles! dígale pregunt inform notific document escrib propon discut avis
 make: cre añad agreg aument actualiz instal configur modific corrig repar despleg despliegu activ habilit respald renombr copi constru
 make: renuev fusion
 make: espera gener pon
@@ -90,6 +93,13 @@ make: comprim reduc ampli aplic ajust
 read: evalú evalu mid mide descarg anot entend calcul asegur estim
 tell: redact formul esboz aclar recomiend recomend justific
 not: nada
+alike: parte partes partido partida detall detras determin parametr parcial parec parrafo pareja parser parche paridad corto! cortes! limpio! tirada
+alike: abril abrigo mandato subtit subida subscri subnet subred subdom subtot escalera dia! dias! informe! informes! direct dinero disco discos direcc
+alike: diferen dialog dimens dispon dispos distrib diseñ disc dificult digit crec general conten contex crédito público!
+ruin: formate
+make: envia-reco saca pon deja genera
+yes: dato-de-prueba pruebas fixture
+public: todo-el-mundo
 """,
 "pt": """
 ruin: exclu apag delet destru elimin esvazi purg format sobrescrev trunc descart demoli aniquil
@@ -106,7 +116,7 @@ read: mostr list verific verifiqu lei ler descrev compar busc procur analis moni
 read: chec confir
 tell: expliq diga pergunt inform notific document escrev propon discut avis
 make: cri adicion aument atualiz instal configur modific corrij corrig repar implant ativ habilit renome copi constru renov mescl espere
-make: ger fa
+make: ger faz! faça! fazer! faze
 no: banco dados tabela cliente usuário utilizador conta registro registo backup cópia snapshot volume disco partição cluster namespace
 no: servidor
 no: máquina instância bucket armazenamento tudo produção zona domínio tópico índice histórico repositório fatura pedido pagamento ambiente
@@ -128,6 +138,8 @@ make: arquiv comprim reduz ampli apliqu aplic ajust
 read: avali meça med baix anot entend calcul assegur estim garant
 tell: redij rascunh formul esboc esclare recomend justific
 not: nada
+alike: parte partes param parcial parec paragraf parser parceir matriz material materi matemat abril exportaç carregamento medo! medio! media! anotaç
+alike: conteud context contest familia favor! falta fase fazenda geral geralmente gerente criança público!
 """,
 "it": """
 ruin: elimin cancell distrugg svuot purg formatt sovrascriv tronc demol butta spazz annient azzer
@@ -164,4 +176,6 @@ make: archivi comprim ridu ampli applic imposta regol
 read: valut misur scaric annot capi calcol assicur stim
 tell: redig formul abbozz chiar raccomand giustific
 not: niente nulla
+alike: fermo termine! termini! terminale aprile carico! invito capitol capir content context contest conten chiaro! scrivania pubblico! credito scalabil
+remove: sbarazz
 """}
