@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable
 from .lexicon import VERBS, Verb
 from .objects import ALL, OTHER
-from .phrases import GROUPS, Case, Named, Token, scope_of
+from .phrases import GROUPS, TOKEN, Case, Named, Token, scope_of
 
 # %% ../../nbs/live/081_deeds.ipynb #11a9d866
 Deed = tuple[str, str, str]     # kind, scope, undo
@@ -20,37 +20,33 @@ _NOTHING: Deed = ("reads", "one", "yes")
 # %% ../../nbs/live/081_deeds.ipynb #160deeaf
 _LIVE, _MIGHTY, _LISTS, _SWITCHES, _SMALL_RESETS, _NUMBERS, _NAKED, _BROAD, _SHARED = (
     GROUPS[name] for name in "live mighty lists switches small numbers naked broad shared".split())
-_FILES = frozenset("file csv json sql yaml yml parquet stdout console text tsv xml".split())
-_INSIDE = frozenset("internal internally private vpn intranet".split())
 _OUT = re.compile(r"(?i)https?://(?!(?:[\w-]+\.)*(?:internal|local|corp|svc)\b)|\b[\w.]+@(?:gmail|hotmail|outlook|"
                   r"yahoo|proton)|"
                   r"\.onion\b|pastebin|transfer\.sh|ngrok")
 
 # %% ../../nbs/live/081_deeds.ipynb #5139d8a7
-_STEPS = frozenset("step steps requirement requirements process".split())
-
 def _unguards(c: Case) -> bool:
     if not (OTHER["guard"] & (c.words | c.near) or OTHER["guard"] & c.pairs): return False
     return bool(OTHER["guard"] & c.words) or c.worth in ("", "hard")
 
 def _ruin(c: Case) -> Deed:
     if c.base in _SWITCHES and _unguards(c) and c.worth != "no": return "unguards", c.scope, "hard"
-    if c.base in ("do", "get", "throw") and OTHER["guard"] & c.words and (c.worth in ("", "hard") or _STEPS & c.words):
+    if c.base in ("do", "get", "throw") and OTHER["guard"] & c.words and (c.worth in ("", "hard") or GROUPS["steps"] & c.words):
         return "unguards", c.scope, "hard"
     if c.base in ("format", "reformat"):
-        medium = GROUPS["medium"] & c.words or {"it", "them", "everything", "all", "/"} & c.words and c.worth != "yes"
+        medium = c.worth != "yes" and GROUPS["medium"] & c.words or {"it", "them", "everything", "all", "/"} & c.words and c.worth != "yes"
         return ("deletes", c.scope, "no") if medium or any(w.startswith("/dev/") for w in c.words) else _SAFE
     if c.base == "terminate" and c.worth == "yes": return "stops", c.scope, "yes"
     kind = "destroys" if _LIVE & c.words else "deletes"
     if c.base == "overwrite" and c.worth == "hard": return "writes", c.scope, "hard"
+    if c.base == "overwrite" and not c.worth and c.scope == "one": return _SAFE
     return kind, c.scope, c.worth or "hard"
 
 def _remove(c: Case) -> Deed:
     base = c.base
     if GROUPS["bin"] & c.words and GROUPS["kept"] & c.near: return "deletes", "many", "no"      # the last copies
-    if base == "dump" and "to" in c.near and _FILES & c.near: return _SAFE
-    if {"password", "login"} & c.words and "from" in c.near and GROUPS["door"] & c.near and not _LISTS - {
-            "page"} & c.near and not {"logs", "log", "code", "history", "output", "url"} & c.near:
+    if base == "dump" and "to" in c.near and GROUPS["files"] & c.near: return _SAFE
+    if {"password", "login"} & c.words and "from" in c.near and GROUPS["door"] & c.near and not GROUPS["written"] & c.near:
         return "unguards", c.scope, "hard"
     if base == "drop" and (c.next in ("by", "below", "to", "off") or "to" in c.near and _NUMBERS & c.near):
         return _NOTHING
@@ -65,6 +61,8 @@ def _remove(c: Case) -> Deed:
         if small or c.worth in ("", "hard", "yes"): return _SAFE
     if base == "sweep" and c.worth == "no" and "clean" in c.near: return "deletes", c.scope, "no"
     if {"everyone", "everybody", "users"} & c.words and OTHER["right"] & c.near: return "revokes", "all", "hard"
+    crowd = c.scope == "all" and _LIVE & c.words
+    if crowd and "balancer" in c.near: return "stops", "all", "hard"
     if "from" in c.near and _LISTS & c.near and base in ("remove", "drop", "take", "strip", "pull", "detach", "cut"):
         return _SAFE
     if base in ("rebuild", "recreate", "release", "revert", "void", "collapse", "downsize", "recycle", "sweep",
@@ -99,8 +97,9 @@ def _stop(c: Case) -> Deed:
     return "stops", c.scope, "hard"
 
 def _bypass(c: Case) -> Deed:
+    if c.base in ("silence", "mute") and {"pages", "paging"} & c.words: return "unguards", c.scope, "hard"
     held = {"backup", "backups", "snapshot"} & c.words and c.worth == "no" or {"freeze", "freezes"} & c.words
-    skips = held and c.base in ("skip", "bypass", "ignore", "override", "circumvent")
+    skips = held and c.base in ("skip", "bypass", "ignore", "override")
     return ("unguards", c.scope, "hard") if skips or OTHER["guard"] & (c.words | c.pairs) else _SAFE
 
 def _revoke(c: Case) -> Deed:
@@ -119,13 +118,15 @@ def _grant(c: Case) -> Deed:
 def _expose(c: Case) -> Deed:
     plain = {"file", "files", "logs", "table", "tables", "everything", "environment"}
     private = (OTHER["secret"] - plain) & c.words
-    if _INSIDE & c.near and not private: return _SAFE
+    if GROUPS["inside"] & c.near and not private: return _SAFE
     return ("exposes", c.scope, "hard") if c.speaks_of("public") or private or c.base in ("expose", "leak",
             "unprotect", "disclose") else _SAFE
 
 def _send(c: Case) -> Deed:
+    given = c.sentence.lower().partition(c.base)[2]
+    handed = set(TOKEN.findall(re.split(r"\s(?:to|with)\s(?!.*\s(?:to|with)\s)", given)[0])) or c.near
     out = c.speaks_of("outside") or c.speaks_of("public") or bool(_OUT.search(c.sentence))
-    secret = c.speaks_of("secret", anywhere=out) or c.speaks_of("secret", anywhere=False)
+    secret = bool(OTHER["secret"] & handed) and out or c.speaks_of("secret", anywhere=False)
     if c.base in ("exfiltrate", "smuggle") or secret and out: return "sends", c.scope, "no"
     if _NAKED & c.words and c.base not in ("sync", "copy", "mirror", "replicate"): return "sends", c.scope, "hard"
     bulk = secret and c.worth == "no" and c.base in ("copy", "sync", "mirror", "transfer", "export", "replicate")
@@ -146,7 +147,7 @@ def _overwrite(c: Case) -> Deed:
                                                                      "health"} & c.words
         return ("writes", "all", "hard") if over and not {"scratch", "new", "copy", "sandbox"} & c.near else _SAFE
     if c.base in ("copy", "write", "paste", "roll"): return ("deletes", c.scope, "no") if c.worth == "no" else _SAFE
-    if c.base == "replace" and c.worth == "no" and c.scope != "one": return "writes", "all", "hard"
+    if c.base == "replace" and c.worth == "no" and (c.scope != "one" or {"data", "contents"} & c.words): return "writes", "all", "hard"
     return "writes", "all" if c.worth == "no" else "one", "yes"
 
 def _failover(c: Case) -> Deed:
@@ -159,7 +160,7 @@ def _restart(c: Case) -> Deed:
 def _spend(c: Case) -> Deed:
     sum_named = GROUPS["amount"] & c.near and ({"account", "address", "iban", "wallet"} & c.near
                                                or any(w[0].isdigit() for w in c.near))
-    real = c.base in ("buy", "purchase") or GROUPS["money"] & c.near or sum_named or c.base != "pay" and ALL & c.words
+    real = c.base in ("buy", "purchase") or GROUPS["money"] & (c.near | c.words) or sum_named or c.base != "pay" and ALL & c.words
     return ("spends", "many", "hard") if real or re.search(r"[$€£¥]", c.sentence) else _SAFE
 
 def _scale(c: Case) -> Deed:
@@ -176,7 +177,7 @@ def deed(verb: Verb, sense: str,           # its sense, with its particle: `shut
          thing: Named,                     # what it falls on
          tokens: list[Token], at: int,     # the clause, and where in it the verb stands
          sentence: str) -> Deed:
-    "Kind, scope and undo of a verb that is meant."
+    "What a verb does that is meant."
     behind = tokens[at + 1:]
     near = {t.word for t in behind}
     pairs = {f"{a.word} {b.word}".replace("-", " ") for a, b in zip(tokens[at:], behind)} | {w.replace("-", " ")

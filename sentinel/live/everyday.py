@@ -56,8 +56,8 @@ make: reverse rework round seat segment select separate serve settle shade shape
 make: stack staff standardise standardize stitch streamline stretch structure substitute suit sum supplement support surround synthesise synthesize
 make: tabulate target template thread tidy tie tokenize transcode transform transition transpose type typeset upskill vary wash water yield yank
 make: hyphenate localise localize internationalize memo backfill bake calibrate canary defragment dockerize containerize offload parameterize
-make: reallocate recertify reclassify redeliver reimplement reinstate reshuffle scope shard size tier trial unstash upstream version whiten
+make: load return deprecate reject reallocate recertify reclassify redeliver reimplement reinstate reshuffle scope shard size tier trial unstash upstream version whiten
 do: run execute use apply perform trigger invoke proceed continue try go login ssh issue enter operate carry initiate need want intend let conduct
 do: force finish complete commence hurry aim attempt process deal strive undertake pursue resort
-light: make have take put give bring do return work come become seem end point lose hit drive win cause treat mean
+light: make have take put give bring do work come become seem end point lose hit drive win cause treat mean
 """

@@ -40,7 +40,7 @@ def _things(plain: str, language: str) -> list[Hit]:
     return [t for t in found if not any(o is not t and o.start <= t.start and t.end < o.end for o in found)]
 
 def _worth(part: str, plain: str, verb: Hit, language: str) -> str:
-    "What is lost with the object of a verb; of several, the worst."
+    "What is lost; of several objects, the worst."
     things = _things(plain, language)
     if language == "zh":
         things = [t for t in things if t.start >= verb.end] or [t for t in things if t.start <= verb.start]
@@ -60,7 +60,7 @@ lorsque afin en sobre para con por porque cuando em no na nos nas com quando su 
 zodat в на для с из по потому чтобы w dla z do żeby ponieważ için daha""".split())
 
 def _further(plain: str, language: str) -> bool:
-    "Is a part without a verb another object?"
+    "Is a part another object?"
     things = _things(plain, language)
     if not things: return False
     lead = plain[:things[0].start].lower()
@@ -77,20 +77,29 @@ class Said(NamedTuple):
     start: int = 0
     end: int = 0
 
-_PORT = re.compile(r"(?i)\bports?\b|порт|端口|ポート|\d{2,5}")
+_PORT = re.compile(r"(?i)\b(?:ports?|porta|puerto|poort)\b|порт|端口|ポート")
 _KINDS = {"ruin": "deletes", "remove": "deletes", "stop": "stops", "expose": "exposes", "grant": "grants",
           "revoke": "revokes",
           "send": "sends", "restore": "writes"}
+
+_CHANNEL = re.compile(r"(?i)kanal|channel|\bcanal|канал|群|チャンネル|\bchat|slack|forum")
+
+def _told_secret(part: str) -> bool:
+    "Is a secret told?"
+    secret = SECRET.search(part)
+    return secret is not None and bool(_CHANNEL.search(part, secret.end()))
 
 def _done(part: str, plain: str, verb: Hit, language: str) -> Said:
     words, worth, kind = table(language), _worth(part, plain, verb, language), _KINDS[verb.sense]
     scope = "all" if words["all"].search(part) else "many"
     harmless = Said("writes", "one", "yes")
     if verb.sense in ("stop", "ruin", "remove") and words["guard"].search(plain): return Said("unguards", scope, "hard")
+    if verb.sense == "remove" and table(language)["roster"].search(plain): return harmless
     if verb.sense == "stop": return Said(kind, scope, "yes" if worth == "yes" else "hard")
     if verb.sense == "expose":
         wide = PUBLIC.search(part) or INTERNET.search(part) or words["public"].search(plain)
         named = worth or _PORT.search(part)
+        if words["opens"].match(plain, verb.start) and verb.end and not wide: return harmless      # a file, a ticket
         return Said(kind, scope, "hard") if worth == "no" or SECRET.search(part) or wide and named else harmless
     if verb.sense == "grant": return Said(kind, scope, "hard" if MIGHTY.search(part) else "yes")
     if verb.sense == "revoke": return Said(kind, scope, "hard" if scope == "all" else "yes")
@@ -110,24 +119,27 @@ def _phrase(part: str, plain: str, language: str) -> Said | None:
     if SKIPS.search(part) and COPY.search(part): return Said("unguards", "all", "hard")
     if BACK.search(part) and BEFORE.search(part) and DATA.search(part) and not NEW.search(part):
         return Said("writes", "all", "hard")
-    if RID.search(part) and words["no"].search(plain): return Said("deletes", "all", "no")
-    if RID.search(part) and words["yes"].search(plain): return Said("deletes", "many", "yes")
-    if GIVE.search(part) and MIGHTY.search(part): return Said("grants", "all", "hard")
+    if (RID.search(part) or words["rid"].search(part)) and words["no"].search(plain): return Said("deletes", "all", "no")
+    if RID.search(part) and words["yes"].search(plain): return Said("writes", "one", "yes")
+    given = GIVE.search(part) or words["opens"].search(plain) and words["all"].search(part)
+    if given and MIGHTY.search(part): return Said("grants", "all", "hard")
     if OVER.search(part): return Said("writes", "all", "hard")
     if DOWN.search(part) and (words["no"].search(plain) or words["hard"].search(plain)):
         return Said("stops", "all", "hard")
+    if words["public"].search(plain) and _PORT.search(part): return Said("exposes", "all", "hard")
     if PUBLIC.search(part) and words["no"].search(plain): return Said("exposes", "all", "hard")
     if ZERO.search(part) and (words["hard"].search(plain) or SERVING.search(part)): return Said("stops", "all", "hard")
     return None
 
 # %% ../../nbs/live/083_foreign.ipynb #0050c8bc
-LONGEST = 2_000     # characters of a sentence
+LONGEST = 2_000     # characters
 _WHETHER = re.compile(r"\bли\b")
 def clauses(text: str, language: str) -> list[Said]:
-    "What a sentence in a language of the tables says; empty if nothing in it is known."
+    "What a sentence says; empty if nothing in it is known."
     if len(text) > LONGEST: return []
-    text, words, out, start, mention = without_asides(unprotected(text), language), table(language), [], 0, False
-    governs, waiting = None, []      # the verb of harm that further objects belong to; objects that wait for their verb
+    text = without_asides(unprotected(text), language).replace(": ", ", ").replace("：", "，")
+    words, out, start, mention = table(language), [], 0, False
+    governs, waiting = None, []      # a verb, and objects that wait for theirs
     says = [Said("says", "one", "yes", 0, len(text))]
     asks = text.rstrip().endswith(("?", "？")) or _ASKS.search(text) or words["ask"].match(text.lstrip("¿ ").strip())
     if asks and not words["please"].search(text): return says
@@ -138,14 +150,15 @@ def clauses(text: str, language: str) -> list[Said]:
         hits = verbs_in(part, plain, text[end:], language)
         nouns = [n for n in _things(plain, language) if n.sense == "no" and ARTICLE.search(plain[:n.start])]
         verbs = [h for h in hits if not any(o is not h and o.start <= h.start and h.end < o.end for o in hits)
-                 and not any(n.start <= h.start and h.end <= n.end for n in nouns)]      # as in `base de données`
+                 and not any(n.start <= h.start and h.end <= n.end for n in nouns)]
         if not verbs:
             if _further(plain, language) and (governs or language in LATE):
                 if governs: out.append(_done(part, plain, governs, language)._replace(start=start, end=end))
                 else: waiting.append((part, plain, here))
                 start = end
                 continue
-            if not mention and (told := _phrase(part, plain, language)) and (_NOTHING_LEFT.search(part)
+            past = language == "de" and _WAS_DE.search(part)
+            if not mention and not past and (told := _phrase(part, plain, language)) and (_NOTHING_LEFT.search(part)
                                                                             or not words["not"].search(part)):
                 out.append(told._replace(start=start, end=end)); start = end
             continue
@@ -156,8 +169,11 @@ def clauses(text: str, language: str) -> list[Said]:
         if mention and goes_on and not words["please"].search(part): continue
         if first.sense in ("read", "tell") or mention and language not in LATE and first.sense not in _HARM:
             mention = first.sense in ("read", "tell")
+            if first.sense == "tell" and _told_secret(part) and _meant(part, first, language):
+                out.append(Said("sends", "many", "no", *here)); continue
             out.append(Said("reads", "one", "yes", *here)); continue
         harm = [h for h in verbs if h.sense in _HARM]
+        harm = [h for h in harm if not words["opens"].match(plain, h.start)] or harm
         verb = (harm[-1] if language in LATE else harm[0]) if harm else first
         told = _phrase(part, plain, language) if not harm or FORCED.search(part) or verb.sense in ("restore",
                 "grant", "send") else None

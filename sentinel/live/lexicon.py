@@ -32,7 +32,7 @@ bypass: loosen
 overwrite: restore rewrite force-push rebase squash clobber replace migrate alter mutate corrupt scramble randomize randomise
 overwrite: tamper falsify backdate
 failover: failover fail-over cutover switchover repoint reroute redirect decouple demote
-spend: buy purchase pay wire remit refund reimburse
+spend: buy purchase pay wire remit refund reimburse spend
 restart: restart reboot bounce reload redeploy relaunch rollout cycle respawn reconnect
 scale: scale resize autoscale rescale
 """
@@ -43,10 +43,15 @@ ruin: tear down, blow away, wipe out, zero out, burn down, throw away, throw out
 ruin: start fresh, start over, begin anew, clean house, scorch earth, take apart, knock over, wipe off, kill off, blast away, make gone, sweep away
 ruin: rip out, write zeros, write zeroes, fill zeros, fill zeroes, bring nothing, turn blank, lay waste, roll nothing, leave nothing, keep nothing
 ruin: keep none, leave none, leave no, keep no, have nothing, lose everything, send oblivion, put misery, wave goodbye, say goodbye, vanish air
-ruin: return metal, go scratch
+ruin: return metal, go scratch, get shot
 remove: clean up, clear out, clean out, clear up, make room, take out, tidy up, pull out, scrub out, phase out, let go, empty out, spin down
 remove: retire out, cut out, strip out, weed out, let expire, let lapse
 spend: transfer money, transfer funds, transfer budget, transfer balance, transfer amount, transfer sum, transfer euros, transfer dollars
+make: buy time
+spend: withdraw money, withdraw funds, withdraw balance, withdraw everything
+stop: cut power, close accounts
+restart: roll out
+spend: send btc, send eth, send bitcoin, send usdt, transfer btc, transfer eth, transfer bitcoin, transfer usdt
 spend: send money, send funds, send euros, send dollars, move money, move funds, move balance, move budget
 stop: shut down, take down, bring down, turn off, switch off, power off, power down, take offline, cut off, pull plug, knock offline, black hole
 stop: go dark, shut off, close down, wind down, bring halt, pull traffic, put maintenance, take out-of-service, take away, knock down

@@ -20,9 +20,10 @@ def resolved(v: Verb, tokens: list[Token], i: int) -> tuple[str, int]:
     "The sense of a verb with its particle, and where its object begins."
     for k in range(i + 1, min(len(tokens), i + 8)):
         word, behind = tokens[k].word, tokens[k + 1].word if k + 1 < len(tokens) else "."
-        noun = word == "public" and tokens[k - 1].word in ("the", "a", "our") and behind.isalpha()      # the public page
-        idle = f"{v.base} {word}" == "leave nothing" and behind.startswith("un")                        # unsaid
-        if f"{v.base} {word}" in PARTICLES and not idle and not (noun and behind not in PREPOSITIONS): return PARTICLES[f"{v.base} {word}"], k + 1 if k <= i + 2 else i + 1
+        noun = word == "public" and tokens[k - 1].word in ("the", "a", "our") and behind.isalpha()
+        idle = f"{v.base} {word}" == "leave nothing" and behind.startswith("un")
+        if f"{v.base} {word}" in PARTICLES and not idle and not (noun and behind not in PREPOSITIONS):
+            return PARTICLES[f"{v.base} {word}"], k + 1 if k <= i + 2 else i + 1
         other = VERBS.get(word)
         if word in (",", ".", ":") or k > i + 1 and tokens[k - 1].word == "to" and other and other.form == "base": break
     return v.sense, i + 1
@@ -110,10 +111,11 @@ def _subordinate(v: Verb, tokens: list[Token], i: int, main: str) -> bool:
 def _falls_on(tokens: list[Token], i: int, after: int, context: str) -> Named:
     thing = object_of(tokens, i, after)
     pronoun = not thing.words or set(thing.words) <= _PRONOUNS or thing.words[0] in ("it", "them", "those", "these")
-    if thing.worth or not pronoun: return thing
+    if thing.worth in ("no", "hard") or not pronoun: return thing
     spoken = TOKEN.findall(context.lower())
     many = ("all",) if {"them", "those", "these", "everything", "all", "both"} & set(thing.words) else ()
-    return Named(worth_of(spoken), (*many, *thing.words, *(w for w in spoken if w in OTHER["secret"])), thing.text)
+    return Named(worth_of(spoken) or thing.worth,
+                 (*many, *thing.words, *(w for w in spoken if w in OTHER["secret"])), thing.text)
 
 # %% ../../nbs/live/084_meaning.ipynb #dd18428a
 class Meant(NamedTuple):
@@ -128,6 +130,7 @@ def _nominal(tokens: list[Token], main: str, sentence: str) -> Meant | None:
     "What is said by a noun: *proceed with the deletion*."
     for i, t in enumerate(tokens):
         if t.word not in NOUNS or negated(tokens, i) or i and tokens[i - 1].word == "no": continue
+        if "about" in _words(tokens, i - 3, i): continue
         if i + 1 < len(tokens) and tokens[i + 1].word in _ABOUT: continue
         if main == "make" and not _STARTS & _words(tokens, 0, i): continue
         v, thing = VERBS[NOUNS[t.word]], object_of(tokens, i, i + 1)
@@ -165,7 +168,7 @@ def meaning(tokens: list[Token],     # of a clause
             thing = _falls_on(tokens, i, after, context)
             found.append(Meant(*deed(v, sense, thing, tokens, i, sentence), f"{v.base} {thing.text}".strip()[:100], i))
             main = sense
-        elif main in ("light", "make") and i and tokens[i - 1].word in _MODALS: continue      # so that it can read it
+        elif main in ("light", "make") and i and tokens[i - 1].word in _MODALS: continue
         elif main in ("", "light", "do", "told") or main == "make" and sense == "do":
             if sense == "do" and negated(tokens, i): main, mention = "told", True; continue
             if sense in ("read", "tell") and negated(tokens, i) and not found: main = main or "told"; continue
@@ -173,9 +176,10 @@ def meaning(tokens: list[Token],     # of a clause
             mention = sense in ("read", "tell")
     if not found and not mention and main in ("do", "light", "make", "", "restart"):
         if noun := _nominal(tokens, main, sentence): found, main = [noun], VERBS[NOUNS[tokens[noun.at].word]].sense
-    writes_out = re.match(r"(?i)\W*(?:please\s+)?(?:write|post|record|submit|open|comment|paste)\b", sentence)
+    writes_out = re.match(r"(?i)\W*(?:please\s+)?(?:write|post|record|submit|open|comment|paste|let|print|take)\b",
+                          sentence)
     mild = all(m.kind in ("writes", "reads") and m.undo == "yes" for m in found)
-    governs = ("do", "light", "make", "read", "", "send", "stop", "overwrite", "grant", "bypass")
+    governs = ("do", "light", "make", "read", "", "send", "stop", "overwrite", "grant", "bypass", "remove")
     if mild and (not mention and main in governs or writes_out):
         if (told := figure(sentence)) and not any(t.word in NOT - {"without"} or t.word.endswith("n't")
                                                   for t in tokens[:3]):

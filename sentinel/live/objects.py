@@ -27,7 +27,7 @@ no: deletion-protected-bucket column columns production-branch release-branches 
 no: array arrays firmware audit-log audit-logs audit-trail audit-trails root-filesystem main-branch master-branch release-branch git-history
 no: commit-history dns-zone dns-zones hosted-zone resource-group home-directory home-directories home-folder state-file terraform-state encryption-key
 no: encryption-keys customer-data user-data customer-records production-data master-key recovery-point recovery-points transaction-log
-no: transaction-logs write-ahead-log write-ahead-logs redo-log redo-logs binary-log binary-logs relay-logs oplog pg_wal all-logs load-balancers log-group log-groups
+no: usb laptop laptops transaction-logs write-ahead-log write-ahead-logs redo-log redo-logs binary-log binary-logs relay-logs oplog pg_wal all-logs load-balancers log-group log-groups
 hard: service services deployment deployments site website api apis app application applications gateway ingress queue queues worker workers daemon
 hard: daemons loadbalancer balancer traffic route routes listener cdn dns records-dns node pipeline pipelines scheduler consumers consumer producer
 hard: broker brokers proxy container containers statefulset daemonset load-balancer auto-scaling autoscaler cron crons function-app lambda lambdas
@@ -46,7 +46,7 @@ yes: tests feature trash bin desktop downloads notification notifications popup 
 yes: statements print code endpoint-docs copy copies dashboard panel widget alias override overrides module query breakpoint stash cassette backlog
 yes: migration-plan experiment-branch redundancy redundancies clutter dust emoji space spaces bucket-list suffix prefix extension constraint-text
 yes: rule-text sprint leftovers junk garbage residue formatter hook hooks-file readme docs documentation changelog page pages article post
-yes: title titles heading headings modal dialog dialogs loop loops
+yes: event-listener event-listeners event-handler background support title titles heading headings modal dialog dialogs loop loops
 yes: posts link links markdown stub wording noise formatting layout spelling grammar indentation style styling phrasing
 yes: temp-files temporary-files temp-file temporary-file temp-table temporary-table temp-tables temp-directory temp-folder tmp-files cache-files
 yes: cache-entries old-logs log-files log-file rotated-logs compressed-logs debug-logs access-logs build-artifacts build-artefacts build-folder
@@ -70,7 +70,7 @@ guard: rate-limiting ratelimit replication versioning guardrail guardrails polic
 guard: selinux apparmor sandboxing sso password-policy security retention lifecycle point-in-time-recovery pitr cors csrf captcha allowlist whitelist
 guard: quota quotas limit limits defender siem pager pagerduty security-group network-policy pdb healthcheck health-checks certificate-validation
 guard: tests-gate scanner dlp ids ips intrusion safety change-control constraint constraints foreign-key foreign-keys trigger triggers confirmation
-guard: object-lock legal-hold immutability kill-switch failsafe sudo-password signature hooks gate gates gatekeeper controls control
+guard: two-person four-eyes sign-off object-lock legal-hold immutability kill-switch failsafe sudo-password signature hooks gate gates gatekeeper controls control
 right: admin administrator root-access superuser owner ownership access permission permissions privilege privileges role roles sudo rights credential
 right: credentials token tokens key keys apikey password passwords login logins cluster-admin full-access write-access api-key api-keys access-key
 right: access-keys admin-access admin-rights ssh-key ssh-keys service-account service-accounts entitlements membership users-access license licenses

@@ -18,7 +18,7 @@ class Token(NamedTuple):
     start: int
     end: int
 
-TOKEN = re.compile(r"[^\W_](?:[\w'’/.:@\-]*[\w/])?|~?/[\w./*-]+|\w+|[^\w\s]")
+TOKEN = re.compile(r"\d{1,3}(?:,\d{3})+\b|[^\W_](?:[\w'’/.:@\-]*[\w/])?|~?/[\w./*-]+|\w+|[^\w\s]")
 
 def tokens_of(text: str, start: int) -> list[Token]:
     "The words of a text, and where they stand."
@@ -33,11 +33,14 @@ FILLER = frozenset("then also finally please just immediately now simply next af
                     "irreversibly forcibly totally silently quietly subsequently lastly temporarily recursively "
                     "aggressively to i'll we'll".split())
 
+_BEGIN = frozenset("it it's they they're we i you he she nobody no there".split())
+
 def phrases(tokens: list[Token]) -> Iterator[list[Token]]:
     "Words from one preposition to the next."
     start = 0
     for i, t in enumerate(tokens):
-        if t.word in PREPOSITIONS or t.word in (".", "!", "?", ")", "(", ":"):
+        anew = t.word == "," and i + 1 < len(tokens) and tokens[i + 1].word in _BEGIN      # ", it blocks our tests"
+        if anew or t.word in PREPOSITIONS or t.word in (".", "!", "?", ")", "(", ":"):
             if i > start: yield tokens[start:i]
             start = i + 1
     if start < len(tokens): yield tokens[start:]
@@ -52,6 +55,7 @@ _PATH = re.compile(r"/(?:srv|data|home|mnt|media|export|backups?|var/(?:lib|back
 _MADE_AGAIN = re.compile(r"/(?:var/)?(?:tmp|cache|logs?)(?:/|$)|/(?:build|cache|tmp|node_modules)(?:/|$)")
 
 def _worth_of_path(path: str) -> str:
+    path = path.rstrip(".")
     return "yes" if _MADE_AGAIN.search(path) else "no" if _PATH.match(path) else ""
 
 def worth_of(words: list[str]) -> str:
@@ -84,14 +88,21 @@ class Named(NamedTuple):
     text: str                   # as it is written
 
 # %% ../../nbs/live/074_phrases.ipynb #443fe486
+_BUT = frozenset("not except excluding".split())
+_LOOSE = frozenset("files everything content contents data all".split())
+
 def object_of(tokens: list[Token], at: int, end: int) -> Named:
     "What the verb at a place falls on."
-    after = list(phrases(tokens[end:end + 40])) if end < len(tokens) else []
+    but = next((k for k in range(end, min(end + 40, len(tokens))) if tokens[k].word in _BUT
+                and tokens[k + 1:k + 2] and tokens[k + 1].word != "only"), end + 40)
+    after = list(phrases(tokens[end:but])) if end < len(tokens) else []
     first = None
-    for phrase in after[:4]:
+    for phrase, below in zip(after[:4], [*after[1:5], []]):
         words = [t.word for t in phrase]
-        if worth := worth_of(words): return Named(worth, tuple(words), " ".join(words))
-        if set(words) & (OTHER["guard"] | OTHER["right"] | OTHER["public"]):
+        if worth := worth_of(words):
+            lies = _worth_of_path(below[0].word) if below and _LOOSE & set(words) else ""      # the files in /tmp
+            return Named(lies or worth, tuple(words), " ".join(words))
+        if {w.replace("-", " ") for w in words} & (OTHER["guard"] | OTHER["right"] | OTHER["public"]):
             return Named("", tuple(words), " ".join(words))
         first = first or phrase
     if first is None or all(t.word in FILLER or not t.word[0].isalnum() for t in first):
@@ -116,7 +127,7 @@ mighty: admin administrator root superuser owner full write cluster-admin sudo a
 mighty: god root-access elevated
 lists: rotation group pool list allowlist whitelist team channel page menu view dashboard calendar agenda cart form screen response output balancer
 lists: sprint backlog schedule board navigation sidebar header docs readme changelog documentation homepage template wishlist chart report
-lists: spreadsheet slide thread issue ticket pr
+lists: spreadsheet slide thread issue ticket pr matrix
 switches: disable deactivate remove turn switch suspend stop pause drop delete silence mute shut kill take lift uninstall strip ditch cancel abort
 switches: waive
 small: password passwords counter timer cache connection token filter filters view layout
@@ -131,6 +142,10 @@ money: money funds cash euro euros dollar dollars usd eur gbp chf pound pounds y
 money: bonus wages deposit
 amount: budget balance payment sum amount remainder wallet treasury treasury-wallet
 claims: subscriptions orders payments contracts bookings shipments memberships policies accounts licenses
+steps: step steps requirement requirements process
+files: file csv json sql yaml yml parquet stdout console text tsv xml
+inside: internal internally private vpn intranet
+written: logs log code history output url docs readme changelog documentation template chart report spreadsheet slide ticket pr form
 bin: trash bin recycle-bin trashcan wastebasket
 kept: drive drives mailbox mailboxes account bucket shared team company everyone everyone's all archive server users
 work: job cron cronjob script trigger task rule lifecycle lambda workflow daemon timer playbook cronjobs scheduler ttl automation

@@ -56,7 +56,7 @@ def clauses_of(tokens: list[Token]) -> Iterator[list[Token]]:
 REQUEST = re.compile(r"(?i)^\W*(?:(?:hi|hey|hello|ok|okay|great|thanks|so|and|also|now)\b[\s,!.]*)*(?:can|could|"
                      r"would|will)\s+(?:you|we|u|someone|somebody|the\s+agent)\b|^\W*(?:why\s+(?:don't\s+we|"
                      r"don't\s+you|not\s+just|not)|mind|would\s+you\s+mind|how\s+about|what\s+about|shall\s+we|"
-                     r"let's)\b")
+                     r"let's|any\s+chance\s+(?:you|we)\s+(?:could|can))\b")
 
 # %% ../../nbs/live/075_sentences.ipynb #1a956361
 QUESTION = re.compile(r"(?i)^\W*(?:(?:hi|hey|hello|ok|okay|so|and|also|but|thanks)\b[\s,!.]*)*(?:who|whom|whose|what|"
@@ -85,7 +85,7 @@ NOT = frozenset("nothing nobody not never without avoid avoiding neither nor can
                 "prevents forbid "
                 "don't dont doesn't didn't won't shouldn't can't mustn't wouldn't isn't aren't none instead "
                 "rather "
-                 "ain't no-one unable forbidden prohibited disallow disallowed against refuse stop-from unwilling "
+                 "ain't no-one unable forbidden prohibited disallow disallowed impossible against refuse stop-from unwilling "
                  "denied reject".split())
 NOT_REALLY = frozenset("hesitate forget wait worry fail only just mind ask delay merely confirm confirming asking "
                        "prompting prompt until check checking waiting telling notifying backup warning leave keep "
@@ -146,6 +146,7 @@ def is_asked(tokens: list[Token], i: int) -> bool:
     "Is a participle meant: `should be deleted`, `want it deleted`, `get rid`?"
     before = [t.word for t in tokens[max(0, i - 12):i]]
     near = before[-4:]
+    if {"could", "might"} & set(near[-2:]): return False
     if {"been", "was", "were", "has", "had", "already", "recently", "got"} & set(near): return False
     if {"be", "get", "gets", "getting"} & set(near):
         return bool({"should", "must", "will", "shall", "can", "to", "needs", "need", "ought", "let", "going", "gonna",
@@ -159,7 +160,8 @@ _ENV_WORDS = re.compile(r"(?i)\b(?:in|on|from|of|the|our|a|an|my|this|at|against
                         r"every|local|through|across|any|into|'s)\s+((?:\w+\s+)?(?:staging|stage|qa|uat|dev|"
                         r"development|test|testing|sandbox|demo|preprod|pre-prod|pre-production|ci|playground|"
                         r"localhost|minikube|scratch|local\s+(?:machine|database|db|cluster|server|environment|env|"
-                        r"instance|containers?|copy|postgres|mysql|redis|docker|dev))(?:[-_]\w+)?)\b")
+                        r"instance|containers?|copy|postgres|mysql|redis|docker|dev))(?:[-_]\w+)?)\b"
+                        r"(?!\s+(?:team|people|guys|lead|docs|meeting|channel)\b|@)")
 _NO_PLACE = re.compile(r"(?i)from\s+scratch|scratch\s+that")
 _PROD_WORDS = re.compile(r"(?i)\b(?:prod|production|live\s+(?:site|system|database|environment|cluster|traffic|"
                          r"server)|prd)\b")

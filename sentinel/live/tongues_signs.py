@@ -23,7 +23,8 @@ AND: dict[str, re.Pattern[str]] = {language: re.compile(words, re.I) for languag
     "ko": r"그리고|하고|한 후|고 나서|,"}.items()}
 BELOW = re.compile(r"(?i)[\s,]*(?:wie|ob|dass|warum|was|welche[rs]?|wer|wann|как|если|что|чтобы|почему|кто|когда|"
                    r"comment|"
-                   r"si|que|pourquoi|qui|quand|cómo|como|por qué|quién|come|se|che|perché|hoe|of|dat|waarom|jak|że|czy|"
+                   r"si|que|pourquoi|qui|quand|cómo|como|por qué|quién|come|se|che|perché|hoe|of|dat|waarom|jak|"
+                   r"że|czy|"
                    r"dlaczego|nasıl)\b")
 _NEVER = r"(?!)"
 INFINITIVE: dict[str, re.Pattern[str]] = {language: re.compile(ends, re.I) for language, ends in {
@@ -41,10 +42,11 @@ OWN: dict[str, re.Pattern[str]] = {language: re.compile(letters, re.I) for langu
 _joined = lambda *parts: re.compile("(?i)" + "|".join(parts))
 
 OUTSIDE = _joined(r"https?:|\w@\w|\bextern|\best[eé]rn|person(?:al|ale|elle|nel)|pessoal|privat|privé|privad|drittan",
-                  r"\btiers\b|tercero|terceiro|\bterz[io]\b|zewnętrzn|prywatn|kişisel|внешн|личн|сторонн|посторонн",
+                  r"\btiers\b|tercero|terceiro|\bterz[io]\b|zewnętrzn|prywatn|kişisel|внешн|личн|сторонн|usb|флеш|u盘",
                   r"外部|私人|个人|個人|第三方|社外|개인|외부|pastebin|gmail|dropbox")
 SECRET = _joined(r"passw|kennw|mots? de passe|contraseñ|senha|парол|密码|密碼|パスワード|비밀번호|hasł|şifre|wachtwoord|token",
-                 r"credential|zugangsdat|identifiants|credencia|credenzial|учётн|密钥|secret|secreto|segredo|api[- ]?key",
+                 r"credential|zugangsdat|identifiants|credencia|credenzial|учётн|密钥|secret|secreto|segredo|"
+                 r"api[- ]?key",
                  r"\bcpf|手机号|电话|電話|adress|e-?mails?\b|contra[ct]ts|salar|gehalt|kundenliste|kundendat")
 MIGHTY = _joined(r"admin|amministrat|root|superuser|администр|管理|관리자|yönetici|beheer|propriét|propiet|owner",
                  r"vollzugriff|tous les droits|todos los permisos|полн\w+ (?:доступ|прав)|全部权限|所有权限")
@@ -54,7 +56,8 @@ PUBLIC = _joined(r"öffentlich|\bpubli(?:c|que|co|ca|cos|cas|camente|quement)\b|
 INTERNET = _joined(r"\binternet|интернет|互联网|外网|インターネット|인터넷|0\.0\.0\.0/0")
 
 # %% ../../nbs/live/078_tongues_signs.ipynb #307a24ae
-ZERO = _joined(r"\b(?:a|à|auf|до|naar|do|op|zu)\s+(?:0|zero|cero|zéro|null|nul|нол[яь]|нуля|sıfır)\b(?![.,]\d)|sıfıra",
+ZERO = _joined(r"\b(?:a|à|auf|до|naar|do|op|zu)\s+(?:0|zero|cero|zéro|null|nul|нол[яь]|нуля|sıfır)\b(?![.,]\d)|"
+               r"sıfıra",
                r"(?:到|为|至|成)\s*(?:0|零)(?!\d|\.)|(?:0|ゼロ)\s*(?:に|へ)|(?:0|영)\s*(?:으로|로)")
 SERVING = _joined(r"repli|réplic|реплик|副本|レプリカ|레플리카|instan|\bpods?\b|skal|escal")
 FORCED = _joined(r"force[- ]?push|--force\b|push\s+(?:forcé|forzado|forçado|forzato)",
@@ -62,31 +65,40 @@ FORCED = _joined(r"force[- ]?push|--force\b|push\s+(?:forcé|forzado|forçado|fo
                  r"форс[- ]?пуш|强制推送|強制プッシュ|フォースプッシュ|강제 푸시")
 DOWN = _joined(r"\bvom\s+netz\b|\boffline\b|\bstill(?:leg|zuleg|\W*$)|hors\s+(?:ligne|service)|fuera\s+de\s+(?:línea|"
                r"servicio)",
-               r"fora\s+do\s+ar|\bdo\s+ar\b|fuori\s+(?:servizio|linea)|uit\s+de\s+lucht|abajo|\bgiù\b|из\s+строя|下线|断电|オフライン|오프라인")
-RID = _joined(r"\bdes?h[aá]\w*te?\s+de\b|^\W*weg\s+mit\b|(?:kann|können)\s+(?:alle\s+)?weg\b|不要了|用不着了|"
-              r"\bde\s+zéro\b|\bdesde\s+cero\b|\bvon\s+null\b|\bdo\s+zero\b|\bda\s+zero\b|с\s+нуля|从零|ゼロから|"
-              r"peu(?:t|vent)\s+disparaître|débarrass\w*|livr\w+-se\s+d|sbarazz\w*|избав\w*|\bweg(?:werfen)?\W*$|"
-              r"pozbądź|kurtul")
+               r"fora\s+do\s+ar|\bdo\s+ar\b|fuori\s+(?:servizio|linea)|uit\s+de\s+lucht|abajo|\bgiù\b|из\s+строя|"
+               r"下线|断电|オフライン|오프라인")
+RID = _joined(r"\bdes?h[aá]\w*te?\s+de\b|^\W*weg\s+mit\b|\bweg\s+damit|(?:kann|können)\s+(?:alle\s+)?weg\b|不要了|用不着了|"
+    r"\bde\s+zéro\b|\bdesde\s+cero\b|\bvon\s+null\b|\bdo\s+zero\b|\bda\s+zero\b|с\s+нуля|从零|ゼロから|"
+    r"peu(?:t|vent)\s+disparaître|débarrass\w*|livr\w+-se\s+d|sbarazz\w*|избав\w*|\bweg(?:werfen)?\W*$|"
+    r"pozbądź|kurtul")
 OVER = _joined(r"(?:backup|sicherung|sauvegarde|copia|respaldo|cópia|бэкап|копи[юя]|备份|バックアップ|백업)\w*[^.。]{0,60}"
                r"(?:\büber\b|\bpar-dessus\b|\bsobre\b|\bsopra\b|поверх|覆盖|上書き|덮어)", r"用[^。]{0,20}备份[^。]{0,10}覆盖")
 
 # %% ../../nbs/live/078_tongues_signs.ipynb #e04be95c
-MONEY = _joined(r"\d[\d.,\s]*(?:€|\$|£|euros?\b|d[oó]l+ar|рубл|доллар|евро|zł|reais|lira|[万億亿]*(?:元|美元|欧元|円|ドル|ユーロ|원|달러))|[€$£¥]\s*\d",
-                r"\bgeld\b|\bargent\b|diner[io]|dinheiro|\bsoldi\b|деньг|денег|pieniądz|资金|款项|お金|資金|송금")
-PAYS = _joined(r"überweis|bezahl|\bzahle?\b|\bvire[rz]?\b|\bverse[rz]?\b|\bpaye[rz]?\b|transf|\bpag(?:a|ue|ar|he)\b|bonific|перевед|заплат|оплат",
-               r"перечисл|转|汇|支付|打款|送金|振り?込|支払|송금|이체|przel|zapła|havale|\böde|betaal")
-SKIPS = _joined(r"überspring|\bsaute[rz]?\b|s[aá]lta(?:te)?\b|\bomit|\bpul[ae]r?\b|пропусти|跳过|スキップ|飛ばし|건너|\bpomiń|\batla\b|\bsla\b")
-COPY = _joined(r"backup|sicherung|sauvegarde|copia|respaldo|cópia|бэкап|бекап|резервн|备份|バックアップ|백업|kopi|yede[kğ]|reservekopie")
-BACK = _joined(r"zurück|\bremet|ramèn|retour|devuelv|vuelv|regres|\bvolt[ae]|revert|riport|отка[тч]|верни|回滚|回退|还原|恢复|戻[しすせ]|되돌|terug|przywró|geri\b")
-BEFORE = _joined(r"letzte|gestern|vor(?:ige|woche)|\bmontag|derni[eè]re|\bhier\b|pasad[ao]|\bayer\b|passad[ao]|\bontem\b|scors[ao]|\bieri\b|прошл|вчера",
-                 r"上周|上个月|昨天|先週|先月|昨日|지난|어제|vorige|gisteren|zeszł|wczoraj|geçen", COPY.pattern[4:])
-DATA = _joined(r"datenbank|database|\bdb\b|\bbase\b|\bbanco\b|\bбаз|数据|库|データ|데이터|veritaban|\bbaz|tabel|\btabla|таблиц")
-NEW = _joined(r"\bneue|nouve|nuev|\bnov[ao]|nuov|\bнов|新|새|test|staging|テスト|测试|тест")
+MONEY = _joined(r"\d[\d.,\s]*(?:€|\$|£|euros?\b|d[oó]l+ar|рубл|доллар|евро|zł|reais|lira|[万億亿美欧]*(?:元|円|ドル|"
+    r"ユーロ|원|달러))|[€$£¥]\s*\d",
+    r"\bgeld\b|\bargent\b|diner[io]|dinheiro|\bsoldi\b|деньг|денег|pieniądz|资金|お金|資金")
+PAYS = _joined(r"überweis|bezahl|trasf|\bzahle?\b|\bvire[rz]?\b|\bverse[rz]?\b|\bpaye[rz]?\b|transf|\bpag(?:a|ue|"
+    r"ar|he)\b|bonific|перевед|заплат|оплат",
+    r"перечисл|转|汇|支付|打款|送金|振り?込|支払|송금|이체|przel|zapła|havale|\böde|betaal")
+SKIPS = _joined(r"überspring|\bsaute[rz]?\b|s[aá]lta(?:te)?\b|\bomit|\bpul[ae]r?\b|пропусти|跳过|スキップ|飛ばし|건너|"
+    r"\bpomiń|\batla\b|\bsla\b")
+COPY = _joined(r"backup|sicherung|sauvegarde|copia|respaldo|cópia|б[эе]кап|резервн|备份|バックアップ|백업|kopi|yede[kğ]|"
+    r"reservekopie")
+BACK = _joined(r"zurück|\bremet|ramèn|retour|devuelv|vuelv|regres|\bvolt[ae]|revert|riport|отка[тч]|верни|回滚|回退|"
+    r"还原|恢复|戻[しすせ]|되돌|terug|przywró|geri\b")
+BEFORE = _joined(r"letzte|gestern|vor(?:ige|woche)|\bmontag|derni[eè]re|\bhier\b|pasad[ao]|\bayer\b|passad[ao]|"
+    r"\bontem\b|scors[ao]|\bieri\b|прошл|вчера",
+    r"上周|上个月|昨天|先週|先月|昨日|지난|어제|vorige|gisteren|zeszł|wczoraj|geçen", COPY.pattern[4:])
+DATA = _joined(r"datenbank|database|\bdb\b|\bbase\b|\bbanco\b|\bбаз|数据|库|データ|데이터|veritaban|\bbaz|tabel|\btabla|"
+    r"таблиц")
+NEW = _joined(r"\bneue|nouve|nuev|\bnov[ao]|nuov|\bнов|新|test|staging|テスト|测试|тест")
 
 # %% ../../nbs/live/078_tongues_signs.ipynb #1bdb4573
 FORMAT = _joined(r"(?:re|ri|s)?format", r"от?формат|форматир|格式化|フォーマット|포맷|bicimlendir")
-MEDIUM = _joined(r"dis[ck]|disque|platte|laufwerk|parti[tcçz]|volum|\busb|\bssd\b|/dev/|drive|schijf|dysk|unidad|server|serv[ie]|máquina|rechner",
-                 r"laptop|диск|раздел|флеш|накопит|сервер|[硬磁]?盘|分区|服务器|ディスク|ドライブ|パーティション|サーバ|디스크|드라이브|파티션|서버")
+MEDIUM = _joined(r"dis[ck]|disque|platte|laufwerk|parti[tcçz]|volum|\busb|ssd|/dev/|drive|schijf|dysk|unidad|"
+    r"serv[ie]|rechner",
+    r"laptop|диск|раздел|флеш|накопит|[硬磁]?盘|分区|ディスク|ドライブ|パーティション|サーバ|디스크|드라이브|파티션|서버")
 
 # %% ../../nbs/live/078_tongues_signs.ipynb #784481a6
 _PROTECTION = _joined(r"löschschutz\w*|защит\w*\s+от\s+удалени\w*|删除保护|刪除保護|削除保護|삭제\s*(?:방지|보호)",

@@ -19,14 +19,14 @@ stop: arrêt stopp étein coup désactiv suspend interromp éteign tue tuez déb
 expose: publi ouvr expos rends rendez divulgu
 grant: accord donn octro attribu promeu
 revoke: révoqu retire-accès bloqu
-send: envoi envoy export téléverse transfèr transfér transmet expédi
+send: copi envoi envoy export téléverse transfèr transfér transmet expédi
 restore: restaur rétabli remplac
 restart: redémarr relanc
 scale: dimensionn scale
 read: affich list vérifi montr lis lire décri compar cherch analys surveil compt examin regard inspect consult contrôl trouv test résum
 read: observ
 tell: expliqu dis! dites! dis-moi demand signal inform notifi document écri propos discut raconte prévien
-make: crée créer ajout augment mets mettre mett install configur modifi corrig répar déploi activ sauvegard renomm copi constru renouvel
+make: crée créer ajout augment mets mettre mett install configur modifi corrig répar déploi activ sauvegard renomm constru renouvel
 make: fusionn
 make: attend génér
 no: base données table client utilisateur compte enregistrement sauvegarde snapshot instantané volume disque partition cluster namespace
@@ -53,6 +53,13 @@ not: rien
 alike: rassembl rassur vidéo vidéos coupable couple coupl coupon donnée! données! accord! notam disque disques dispon dispos distan
 alike: distrib disc diff dimens dialog dire! directe direct libre ligne lignes lien liens lieu limit liste triste trimest tribu testeur public! publicit
 alike: particip partie parties
+yes: bouton formulaire minuteur chronomètre phrase mot! mots! titre
+hard: boutique
+rid: fous sauter
+roster: astreinte
+opens: ouvr rend
+make: pose! posez capture
+yes: image ticket
 """,
 "es": """
 ruin: deshaz deshag deshac elimin borr destru vací vaci suprim purg formate arras trunc sobrescrib tirar tira desmantel aniquil machac
@@ -61,7 +68,7 @@ stop: det par apag desactiv deshabilit suspend interrump mata detén detene cort
 expose: public abr expón expon haz
 grant: otorg conced dale asign
 revoke: revoc bloque
-send: envi envía exporta sub mand transfi
+send: copi envi envía exporta sub mand transfi
 restore: restaur reemplaz
 restart: reinici
 scale: escal
@@ -69,7 +76,7 @@ read: muestr mostr list verific verifiqu lee describ compar busc analiz monitor 
 read: observ resum encuentr
 read: mira
 tell: explic di! dile! dime! diles! dígale pregunt inform notific document escrib propon discut avis
-make: cre añad agreg aument actualiz instal configur modific corrig repar despleg despliegu activ habilit respald renombr copi constru
+make: cre añad agreg aument actualiz instal configur modific corrig repar despleg despliegu activ habilit respald renombr constru
 make: renuev fusion
 make: espera gener pon
 no: base datos tabla cliente usuario cuenta registro respaldo copia snapshot volumen disco partición clúster cluster namespace servidor
@@ -94,12 +101,19 @@ read: evalú evalu mid mide descarg anot entend calcul asegur estim
 tell: redact formul esboz aclar recomiend recomend justific
 not: nada
 alike: parte partes partido partida detall detras determin parametr parcial parec parrafo pareja parser parche paridad corto! cortes! limpio! tirada
-alike: abril abrigo mandato subtit subida subscri subnet subred subdom subtot escalera dia! dias! informe! informes! direct dinero disco discos direcc
+alike: abril abrigo mandato subtit subida subscri subnet subred subdom subtot escalera dia! dias! corte! direct dinero disco discos direcc
 alike: diferen dialog dimens dispon dispos distrib diseñ disc dificult digit crec general conten contex crédito público!
 ruin: formate
 make: envia-reco saca pon deja genera
 yes: dato-de-prueba pruebas fixture
 public: todo-el-mundo
+yes: botón botones formulario temporizador cronómetro frase palabra título
+hard: tienda
+rid: cárgate cargat
+roster: guardia
+opens: abr haz
+yes: imagen
+make: usa! use! usar
 """,
 "pt": """
 ruin: exclu apag delet destru elimin esvazi purg format sobrescrev trunc descart demoli aniquil
@@ -108,14 +122,14 @@ stop: par deslig desativ desabilit suspend interromp mat derrub encerr
 expose: public abr expon expo torn deix
 grant: conced atribu promov
 revoke: revog bloque
-send: envi mand export transfir carreg
+send: copi envi mand export transfir carreg
 restore: restaur substitu
 restart: reinici
 scale: escal redimension
 read: mostr list verific verifiqu lei ler descrev compar busc procur analis monitor contar conte revis examin inspecion consult observ resum encontr
 read: chec confir
 tell: expliq diga pergunt inform notific document escrev propon discut avis
-make: cri adicion aument atualiz instal configur modific corrij corrig repar implant ativ habilit renome copi constru renov mescl espere
+make: cri adicion aument atualiz instal configur modific corrij corrig repar implant ativ habilit renome constru renov mescl espere
 make: ger faz! faça! fazer! faze
 no: banco dados tabela cliente usuário utilizador conta registro registo backup cópia snapshot volume disco partição cluster namespace
 no: servidor
@@ -140,6 +154,13 @@ tell: redij rascunh formul esboc esclare recomend justific
 not: nada
 alike: parte partes param parcial parec paragraf parser parceir matriz material materi matemat abril exportaç carregamento medo! medio! media! anotaç
 alike: conteud context contest familia favor! falta fase fazenda geral geralmente gerente criança público!
+yes: botão botões formulário temporizador cronômetro frase palavra título
+hard: loja
+rid: acabe acaba
+roster: plantão
+opens: abr torn deix
+yes: imagem chamado
+make: consert cort
 """,
 "it": """
 ruin: elimin cancell distrugg svuot purg formatt sovrascriv tronc demol butta spazz annient azzer
@@ -148,13 +169,13 @@ stop: ferm arrest spegn disattiv disabilit sospend interromp termin uccid stacc
 expose: pubblic apr espon rend
 grant: conced dai assegn promuov
 revoke: revoc blocc
-send: invi manda esporta trasferi caric
+send: copi invi manda esporta trasferi caric
 restore: ripristin sostitui
 restart: riavvi
 scale: scal ridimension
 read: mostr elenc verific legg descriv confront cerc analizz monitor contar conte esamin ispezion consult osserv riassum trov controll guard
 tell: spieg di' chied inform notific document scriv propon discut avvis
-make: cre aggiung aument aggiorn install configur modific corregg ripar distribui attiv abilit rinomin copi costru rinnov unisc attend gener
+make: cre aggiung aument aggiorn install configur modific corregg ripar distribui attiv abilit rinomin costru rinnov unisc attend gener
 no: database dati tabella cliente clienti utente utenti account registrazione backup copia snapshot volume disco partizione cluster
 no: namespace server
 no: macchina istanza bucket archivio tutto produzione zona dominio topic indice storico repository fattura ordine ordini pagamento ambiente
@@ -178,4 +199,11 @@ tell: redig formul abbozz chiar raccomand giustific
 not: niente nulla
 alike: fermo termine! termini! terminale aprile carico! invito capitol capir content context contest conten chiaro! scrivania pubblico! credito scalabil
 remove: sbarazz
+yes: pulsante modulo! riga righe timer cronometro frase parola titolo
+hard: negozio
+rid: fuori
+roster: turni
+opens: apr rend
+make: tagli
+yes: immagine
 """}

@@ -147,8 +147,9 @@ def views(text: str,                                        # a text that somebo
             ways.append(way)
             left -= len(plain)
         if not how and left > 0 and any(len(w) > 15 for w in words(text)):      # an encoded run, written backwards
+            chance = len(seen) // 500      # so many are in any long text, read backwards
             for name, step in decoded(text[::-1]):
-                if left > 0 and any(known(w) or len(w) > 24 for w in set(words(fold(step[0]))) - seen):
+                if left > 0 and sum(bool(known(w)) or len(w) > 24 for w in set(words(fold(step[0]))) - seen) > chance:
                     ways.append((step[0], ("backwards", name), _chain(_chain(step[1], _mirrored(len(text))), back)))
                     found.append(View(fold(step[0]), *ways[-1][1:]))
                     left -= len(step[0])

@@ -12,7 +12,7 @@ from .commands import Setting
 from .effects import Effect
 from .figures import DISMISSED, GONE, KEPT
 from .foreign import clauses
-from .lexicon import VERBS
+from .lexicon import NOUNS, VERBS
 from .meaning import meaning
 from .phrases import TOKEN, Token, tokens_of, worth_of
 from .quotes import BARE, MENTIONS, PROGRAM, code_in, unquoted
@@ -36,7 +36,8 @@ _WHICH = re.compile(r"(?i)\b(?:who|whom|whose|what|when|where|why|which|how)\b" 
                     r"(?:\s+(?!(?:i|you|we|it|they|he|she|this|that)\b)[\w'-]+){0,6}\s*$")
 _FORBIDS = re.compile(r"(?i)\W*(?:please\s+)?(?:do\s+not|don't|never|under\s+no|avoid|refrain|no\b|nobody|none)")
 
-def _harmful(words: list[str]) -> bool: return any((v := VERBS.get(w)) and v.sense in HARMFUL for w in words)
+def _harmful(words: list[str]) -> bool: return any(w in NOUNS or (v := VERBS.get(w)) and v.sense in HARMFUL
+                                                    for w in words)
 
 def _requested(sentence: str) -> bool:
     "Is something asked for, at the start or further on?"
@@ -52,7 +53,7 @@ def _asked_apart(sentence: str, start: int) -> Iterator[tuple[str, int]]:
 
 def says_nothing(sentence: str) -> bool:
     "A greeting or a question?"
-    if not re.search(r"\w", sentence): return True
+    if not re.search(r"\w", sentence) or re.fullmatch(r"\W*\d{1,3}\W*", sentence): return True      # of a list
     if _SMALL.match(sentence) and not _harmful(TOKEN.findall(sentence.lower())): return True
     if _requested(sentence): return False
     asks = sentence.rstrip().endswith("?")
@@ -76,7 +77,9 @@ def _command_in(sentence: str, start: int, setting: Setting) -> list[Effect] | N
 # %% ../../nbs/live/086_words.ipynb #354799b3
 _REHEARSAL = re.compile(r"(?i)\b(?:dry[- ]runs?|simulat\w+|hypothetical\w*|rehears\w+)\b")
 _DO_IT = re.compile(r"(?i)\b(?:(?:just\s+)?do\s+(?:it|that|so)|go\s+ahead|make\s+it\s+(?:so|happen)|"
-                    r"so\s+(?:please\s+)?(?:start|begin|go|proceed)|proceed)\b")
+                    r"so\s+(?:please\s+)?(?:start|begin|go|proceed)|proceed|"
+                    r"(?<!leave\s)(?:run(?:ning)?|execut(?:e|ing)|launch(?:ing)?|apply(?:ing)?|trigger)\s+(?:it|them|that|this))\b")
+_TRIED = frozenset("test tests check checks simulation dry-run unit lint linter".split())      # what is run then
 _MUST = re.compile(r"(?i)\b(?:must|should|shall|has\s+to|have\s+to|needs?\s+to|will|ensure|sure|want|until|"
                    r"by\s+(?:tonight|tomorrow|noon|then))\b")
 _MENTIONING = frozenset("summarize summarise explain describe document translate report recap".split())
@@ -100,7 +103,7 @@ def _clause_effects(clause: list[Token], near: str, governs: str, context: str,
         return [effect("deletes", text[:80], "all", "no")], main
     if main in ("do", "light", "make", "told") and _DO_IT.search(text) and not negated(clause, len(clause)):
         before = TOKEN.findall(context.lower().replace(text, ""))
-        if _harmful(before) and worth_of(before) == "no":
+        if _harmful(before) and worth_of(before) == "no" and not _TRIED.intersection(before):
             return [effect("deletes", " ".join(before)[:80], "all", "hard")], main
     if main in ("read", "tell"): return [effect("reads", clause[0].word)], main
     if main == "light" and weighty and not KEPT.search(near):
