@@ -4,14 +4,16 @@
 
 # %% auto #0
 __all__ = ['OPTIONS', 'ORIGIN', 'PLACE', 'PASSWORD', 'log', 'LiveOptions', 'options_of', 'backends_of', 'not_loaded', 'chosen',
-           'checked_address', 'app_of', 'life', 'orphaned', 'masked', 'BareLines', 'live_app', 'config_of', 'Workers',
-           'surroundings', 'serve_live']
+           'checked_address', 'app_of', 'life', 'orphaned', 'masked', 'BareLines', 'live_app', 'config_of', 'Turns',
+           'turns_of', 'Workers', 'surroundings', 'serve_live']
 
 # %% ../../nbs/live/128_serving.ipynb #6eeb1ddd
 import asyncio, json, logging, os, re, sys, tempfile
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import asdict, dataclass, replace
+from multiprocessing.reduction import DupFd
+from socket import socket
 from typing import Any, get_args
 import uvicorn
 from fastapi import FastAPI
@@ -168,6 +170,23 @@ def config_of(app: Any, workers: int = 1) -> uvicorn.Config:
                           access_log=False, server_header=False, timeout_graceful_shutdown=10,
                           timeout_worker_healthcheck=30)
 
+class Turns(socket):
+    "A socket that listens, and takes one connection per turn of the event loop, so that others get theirs."
+    taken = False
+    def accept(self) -> tuple[socket, Any]:
+        "The next connection; after one, that there is none just now."
+        if self.taken:
+            self.taken = False
+            raise BlockingIOError
+        self.taken, found = False, super().accept()
+        self.taken = True
+        return found
+    def __reduce__(self) -> Any: return turns_of, (DupFd(self.fileno()), self.family, self.type, self.proto)
+
+def turns_of(fd: Any, family: int, kind: int, proto: int) -> Turns:
+    "The same socket in another process."
+    return Turns(family, kind, proto, fileno=fd.detach() if hasattr(fd, "detach") else fd)
+
 class Workers(Multiprocess):
     "Several processes on one socket. One that has died is started anew, and what it had open is counted no more."
     def keep_subprocess_alive(self) -> None:
@@ -203,5 +222,6 @@ def serve_live(how: LiveOptions,                                    # checked he
             with tempfile.TemporaryDirectory(prefix="sentinel-live-") as numbers:
                 told = replace(how, parent=os.getpid()).told()
                 with surroundings(**{OPTIONS: told, "PROMETHEUS_MULTIPROC_DIR": numbers}):
-                    Workers(config_of("sentinel.live.serving:live_app", how.workers), [sock]).run()
+                    shared = turns_of(os.dup(sock.fileno()), sock.family, sock.type, sock.proto)
+                    with shared: Workers(config_of("sentinel.live.serving:live_app", how.workers), [shared]).run()
         log.info("stopped")
