@@ -6,7 +6,6 @@
 __all__ = ['MOST', 'MOST_WORDS', 'sql']
 
 # %% ../../nbs/live/061_sql.ipynb #a544a9e6
-import re
 from sqlglot.errors import SqlglotError
 from .commands import Setting
 from .effects import Effect, environment_of
