@@ -11,7 +11,8 @@ from collections.abc import Iterable
 from functools import lru_cache
 from . import amazon, backups, buckets, clouds, clusters, containers, daily, disks, exposed, files, forges
 from . import found, frameworks, git, given, google, harmless, hosts, http, infrastructure, interpreters
-from . import keepers, mongo, queues, redis, releases, schemas, sed, sockets, started, stores, transfers, walls
+from . import keepers, mongo, queues, redis, releases, schemas, sed, sockets, started, stores, transfers
+from . import walls
 from . import webservers, win_programs, wrappers
 from . import windows as win
 from .actions import actions
@@ -82,7 +83,7 @@ def plain(text: str, setting: Setting, tool: str = "") -> list[Effect]:
     name = language_of(text, tool)
     found = READERS[name](text, setting)
     if name in ("shell", "words"): return found
-    own = {"python": {"del"}, "powershell": {"rd", "del", "erase"}}.get(name, ())      # words of that language, read already
+    own = {"python": {"del"}, "powershell": {"rd", "del", "erase"}}.get(name, ())      # read already
     more = [e for e in harm(shell(text, setting)) if e.tool not in own]
     return found + more + (harm(snippet(text, setting)) if name == "javascript" else [])
 

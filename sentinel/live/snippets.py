@@ -176,4 +176,4 @@ _OTHERS = re.compile(r"(?m)\b[A-Z][a-z]+-[A-Z]\w+\b|\$env:|^\s{0,8}(?:const|let|
 def looks_like_snippet(text: str) -> bool:
     "Is this a program in Ruby, Go, PHP, Java, Rust, C# or Perl?"
     head = text[:4_000]
-    return not _OTHERS.search(head) and bool(_MARKS.search(head))      # the quicker one first
+    return not _OTHERS.search(head) and bool(_MARKS.search(head))
