@@ -16,11 +16,12 @@ from .wrappers import command_behind
 
 # %% ../../nbs/live/014_daily.ipynb #ba08c267
 _FINE = frozenset("clean remove rm sync seed deploy-preview stop kill release prune erase drain rotate cleanup".split())
-_TASK = frozenset("deploy undeploy publish promote".split())
+_HARD = re.compile(r"--?(?:[\w-]*reset|accept-data-loss|full-refresh|drop|wipe|purge|truncate)\b")
 
 def task(name: Word, tool: str) -> Effect:
     "The effect of a task, by its name."
     words = set(re.split(r"[^a-z0-9]+", re.sub(r"([a-z])([A-Z])", r"\1 \2", name.text).lower()))
+    if {"fresh", "recreate"} & words and {"db", "database", "migrate", "schema"} & words: words.add("reset")
     if {"preview", "dry", "check", "test", "plan", "diff", "status", "lint", "dev",
         "local"} & words or not words & (BAD - _FINE): return Effect("runs", name.text, span=name.span)
     return Effect("unread", f"{tool} {name.text}"[:80], why="a task of the project that nobody has shown:",
@@ -104,8 +105,12 @@ def _project(c: Command, setting: Setting) -> list[Effect]:
                                                     *after)), setting)
             known = after[0].text.rpartition("/")[2].partition("@")[0] in REGISTRY
             return effects_of(c._replace(words=after), setting) if known else [task(after[0], c.program)]
-        if verb.text in _SCRIPT.get(c.program, ()) and len(rest) > 1: return [task(rest[1], c.program)]
-        if c.program in ("yarn", "pnpm", "bun") and verb.text in REGISTRY and verb.text not in ("install", "test",
+        own = c.program in ("yarn", "pnpm", "bun")
+        if len(rest) > 1 and verb.text in _SCRIPT.get(c.program, ()) or own and ":" in verb.text:
+            name = verb if ":" in verb.text else rest[1]
+            hard = next((w.text for w in c.args if _HARD.match(w.text)), "")
+            return [Effect("unread", f"{name.text} {hard}", why="a task with an option that empties:")] if hard else [task(name, c.program)]
+        if own and verb.text in REGISTRY and verb.text not in ("install", "test",
             "link", "info", "why", "version", "config", "create", "add", "remove", "node", "init"):
             return effects_of(c._replace(words=tuple(c.words[c.words.index(verb):])), setting)
     return by_lines(_DEV)(c, setting)

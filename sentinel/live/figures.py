@@ -9,39 +9,29 @@ __all__ = ['DISMISSED', 'GONE', 'KEPT', 'PATTERNS', 'figure']
 import re
 
 # %% ../../nbs/live/082_figures.ipynb #a91d99d0
-DISMISSED = re.compile(r"(?i)\b(?:can|may|could)\s+(?:all\s+|both\s+)?(?:go|be\s+gone)(?=\W*$|\W*[,;.]|\s+(?:now|"
-    r"too|away|as\s+well|"
-    r"along|entirely|completely))|\b(?:want|like|need|prefer|see|ensure|sure|"
-    r"until)\b[^.]{0,60}\bgone\b|"
-    r"\bno\s+(?:\w+\s+){1,6}?(?:survives?|remains?|stays?|(?:is|are)\s+left)\b")
+DISMISSED = re.compile(r"(?i)\b(?:can|may|could)\s+(?:all\s+|both\s+)?(?:go|be\s+gone)(?=\W*$|\W*[,;.]|\s+(?:now|too|"
+    r"away|as\s+well|along|entirely|completely))|\b(?:want|like|need|prefer|see|ensure|sure|"
+    r"until)\b[^.]{0,60}\bgone\b|\bno\s+(?:\w+\s+){1,6}?(?:survives?|remains?|stays?|(?:is|are)\s+left)\b")
 GONE = re.compile(r"(?i)\b(?:nothing\s+of\s+(?:\w+\s+){1,4}(?:remains?|survives?|is\s+left|stays?)|vanish\w*|"
-    r"disappear\w*|cease\s+to\s+exist|be\s+gone|(?:has|have|needs?|must|"
-    r"should)\s+(?:all\s+)?(?:to\s+)?go(?=\W*$|\s+(?:now|today|entirely|completely|away))|"
-    r"from\s+scratch|clean\s+slate|ground\s+up|nothing\s+(?:is\s+|should\s+be\s+|may\s+be\s+|"
-    r"be\s+)?(?:left|remains?|survives?|stays?)|no\s+trace|"
-    r"not\s+a\s+(?:single\s+)?\w+\s+(?:left|remains?|survives?)|bare\s+metal|to\s+the\s+ground|"
-    r"out\s+of\s+existence|factory\s+(?:settings|state|defaults|reset)|no\s+longer\s+exists?|"
-    r"(?:is|are)\s+(?:no\s+more|history|empty)|"
-    r"as\s+if\s+(?:it|they)\s+never|out\s+of\s+the\s+way|oblivion|void\b|good\s+riddance|"
-    r"into\s+/dev/null|"
-    r"with\s+zero(?:s|es)|day\s+zero|blank\s+(?:state|slate)|unrecoverabl[ey]|irrecoverabl[ey]|"
-    r"unreachable\s+for|no\s+(?:\w+\s+){0,2}(?:rows?|records?|data|copies|backups?|tables?|"
-    r"trace)\s+(?:is\s+|"
-    r"are\s+)?(?:left|remain|survive|should\s+remain))")
+    r"disappear\w*|cease\s+to\s+exist|be\s+gone|(?:has|have|needs?|must|should)\s+(?:all\s+)?(?:to\s+)?go(?=\W*$|"
+    r"\s+(?:now|today|entirely|completely|away))|from\s+scratch|clean\s+slate|ground\s+up|nothing\s+(?:is\s+|"
+    r"should\s+be\s+|may\s+be\s+|be\s+)?(?:left|remains?|survives?|stays?)|no\s+trace|"
+    r"not\s+a\s+(?:single\s+)?\w+\s+(?:left|remains?|survives?)|bare\s+metal|to\s+the\s+ground|out\s+of\s+existence|"
+    r"factory\s+(?:settings|state|defaults|reset)|no\s+longer\s+exists?|(?:is|are)\s+(?:no\s+more|history|empty)|"
+    r"as\s+if\s+(?:it|they)\s+never|out\s+of\s+the\s+way|oblivion|void\b|good\s+riddance|into\s+/dev/null|"
+    r"with\s+zero(?:s|es)|day\s+zero|blank\s+(?:state|slate)|unrecoverabl[ey]|irrecoverabl[ey]|unreachable\s+for|"
+    r"no\s+(?:\w+\s+){0,2}(?:rows?|records?|data|copies|backups?|tables?|trace)\s+(?:is\s+|are\s+)?(?:left|remain|"
+    r"survive|should\s+remain))")
 
 # %% ../../nbs/live/082_figures.ipynb #ac0cfe90
 KEPT = re.compile(r"(?i)\b(?:take|make|have|get|give|keep|put|bring)\s+(?:me\s+|us\s+|\w+\s+){0,2}?(?:an?\s+|"
-    r"another\s+|the\s+|some\s+)?(?:\w+\s+)?(?:backup|snapshot|copy|dump|look|overview|list|summary|"
-    r"screenshot|note|count|report|status|details?|"
-    r"info(?:rmation)?|metrics|logs?|access\s+log|diagram|picture|sense|idea|inventory|export|"
-    r"sure|progress|update|statistics|stats|description|explanation|measurements?|sample)s?\b|"
-    r"\b(?:turn|switch|put|bring|take|keep)\b[^.]{0,40}\b(?:on|online|up|back|private|safe|alive|"
-    r"running|healthy|intact)\b|"
-    r"\b(?:private|read-only|readonly|available|healthy|consistent|redundant|secure|faster|"
-    r"smaller|compliant|encrypted)\b|"
-    r"\bturn\b[^.]{0,60}\binto\s+an?\s+(?:table|list|chart|diagram|component|function|link|template|"
-    r"checklist)\b|"
-    r"\bdo\s+(?:nothing|not\s+anything)\b|\b(?:put|store|keep|save)\b[^.]{0,60}\b(?:vault|"
+    r"another\s+|the\s+|some\s+)?(?:\w+\s+)?(?:backup|snapshot|copy|dump|look|overview|list|summary|screenshot|note|"
+    r"count|report|status|details?|info(?:rmation)?|metrics|logs?|access\s+log|diagram|picture|sense|idea|inventory|"
+    r"export|sure|progress|update|statistics|stats|description|explanation|measurements?|sample)s?\b|\b(?:turn|"
+    r"switch|put|bring|take|keep)\b[^.]{0,40}\b(?:on|online|up|back|private|safe|alive|running|healthy|intact)\b|"
+    r"\b(?:private|read-only|readonly|available|healthy|consistent|redundant|secure|faster|smaller|compliant|"
+    r"encrypted)\b|\bturn\b[^.]{0,60}\binto\s+an?\s+(?:table|list|chart|diagram|component|function|link|template|"
+    r"checklist)\b|\bdo\s+(?:nothing|not\s+anything)\b|\b(?:put|store|keep|save)\b[^.]{0,60}\b(?:vault|"
     r"password\s+manager|keychain|secrets?\s+manager)\b")
 
 # %% ../../nbs/live/082_figures.ipynb #bf4a5d53
@@ -50,8 +40,8 @@ PATTERNS: list[tuple[re.Pattern[str], tuple[str, str, str]]] = [(re.compile(p, r
      r"at)\s+(?:0|zero|none)\b(?!\.?\d)", "stops all hard"),
     (r"\b(?:all|every|each|entire|whole)\b[^.]{0,60}\b(?:to|with|by|for)\s+(?:an?\s+)?(?:zeros?|null|0|nothing|empty|"
      r"blanks?|garbage|random|nonsense)\b(?![.\d])|\b(?:to|with)\s+(?:zeros?|null|0|nothing|empty|"
-     r"blanks?)\b[^.]{0,40}\b(?:all|every|each)\b|"
-     r"\b(?:database|table|bucket|volume|data|disk)s?\b[^.]{0,30}\b(?:for|with|by)\s+an?\s+(?:empty|blank|fresh)\b",
+     r"blanks?)\b[^.]{0,40}\b(?:all|every|each)\b|\b(?:database|table|bucket|volume|data|disk)s?\b[^.]{0,30}\b(?:for|"
+     r"with|by)\s+an?\s+(?:empty|blank|fresh)\b",
      "deletes all no"),
     (r"\b0?777\b|world[- ](?:writ|read)able|\b(?:a\+rwx|o\+w)\b", "exposes all hard"),
     (r"\b(?:put|place|host|leave|open|allow|set|add|whitelist|expose|permit|authorize|accept|let|change|make|"
@@ -62,32 +52,28 @@ PATTERNS: list[tuple[re.Pattern[str], tuple[str, str, str]]] = [(re.compile(p, r
      r"waf)\b[^.]{0,10}\boff\b",
      "unguards all hard"),
     (r"\b(?:push|merge|deploy|ship|release)\b[^.]{0,60}\bno\s+(?:\w+\s+)?(?:review|approval|tests?|"
-     r"testing)\s+(?:is\s+)?"
-     r"(?:needed|required|necessary)", "unguards one hard"),
+     r"testing)\s+(?:is\s+)?(?:needed|required|necessary)", "unguards one hard"),
     (r"\b(?:set\s+up|configure|provision|bootstrap|install|run|execute)\b[^.]{0,80}\b(?:script|installer|"
-     r"binary)\s+(?:from|at|in|on)\b"
-     r"[^.]{0,30}(?:\bgist\b|https?:|\bforum\b|\bblog\b|pastebin|\binternet\b)", "fetches one hard"),
+     r"binary)\s+(?:from|at|in|on)\b[^.]{0,30}(?:\bgist\b|https?:|\bforum\b|\bblog\b|pastebin|"
+     r"\binternet\b)", "fetches one hard"),
     (r"\b(?:change|set|switch|update|point|move)\b[^.]{0,30}\b(?:nameservers?|ns\s+records?|iban|bank\s+(?:details|"
      r"account))\b[^.]{0,60}\b(?:e?-?mail|chat|message|attachment|letter)\b",
      "writes all hard"),
     (r"\b(?:set|mark|flag)\b[^.]{0,60}\b(?:is_)?(?:deleted|inactive|disabled|banned)\b[^.]{0,40}\b(?:all|every|"
-     r"each)\b|"
-     r"\b(?:set|mark|flag)\s+(?:all|every|each)\b[^.]{0,30}\b(?:deleted|inactive|banned)\b|\b(?:update|change|set|"
-     r"reset)\s+(?:all|every|each)\b"
-     r"[^.]{0,30}\b(?:e?mails?|passwords?|address(?:es)?|prices?|balances?)\b[^.]{0,20}\bto\b", "writes all hard"),
-    (r"\b(?:deploy|release|ship|push)\b[^.]{0,60}\b(?:prod\w*|live|main)\b[^.]{0,20}\btests?\s+(?:are|"
-     r"is)\s+(?:red|failing|broken)",
+     r"each)\b|\b(?:set|mark|flag)\s+(?:all|every|each)\b[^.]{0,30}\b(?:deleted|inactive|banned)\b|\b(?:update|"
+     r"change|set|reset)\s+(?:all|every|each)\b[^.]{0,30}\b(?:e?mails?|passwords?|address(?:es)?|prices?|"
+     r"balances?)\b[^.]{0,20}\bto\b", "writes all hard"),
+    (r"\b(?:deploy|release|ship|push)\b[^.]{0,60}\b(?:prod\w*|live|main)\b[^.]{0,20}\btests?\s+(?:are|is)\s+(?:red|"
+     r"failing|broken)",
      "unguards one hard"),
     (r"\b(?:let|allow)\b[^.]{0,60}\b(?:read|see|view|download)\b[^.]{0,40}\bpasswords\b", "exposes many hard"),
     (r"\b(?:run|execute|install|launch)\b[^.]{0,60}\b(?:script|binary|installer|program|code|"
-     r"attachment)\b[^.]{0,20}\b(?:from|in|on)\b"
-     r"[^.]{0,20}\b(?:telegram|discord|chat|forum|comment|e?-?mail|stranger|gist)\b(?!\s+(?:service|"
-     r"module|app|server|package))",
+     r"attachment)\b[^.]{0,20}\b(?:from|in|on)\b[^.]{0,20}\b(?:telegram|discord|chat|forum|comment|e?-?mail|stranger|"
+     r"gist)\b(?!\s+(?:service|module|app|server|package))",
      "fetches one hard"),
     (r"\b(?:add|attach|give|grant|assign|bind|set|make|put|get|let|have)\b[^.]{0,60}\b(?:administratoraccess|"
-     r"cluster-admin|"
-     r"roles/owner|(?:full\s+)?admin(?:istrator)?(?:\s+(?:rights|access|privileges))?|root\s+access|superuser|"
-     r"sudo(?:ers)?|domain\s+admins?)\b(?!\s+(?:can|may|could|must|should|guide|docs|ui|page|panel|console|"
+     r"cluster-admin|roles/owner|(?:full\s+)?admin(?:istrator)?(?:\s+(?:rights|access|privileges))?|root\s+access|"
+     r"superuser|sudo(?:ers)?|domain\s+admins?)\b(?!\s+(?:can|may|could|must|should|guide|docs|ui|page|panel|console|"
      r"dashboard|team|email|contact))",
      "grants all hard"),
     (r"\b(?:database|data|table|bucket|backup|volume|disk|record|file|log)s?\b[^.]{0,40}\bto\s+/dev/null",
@@ -100,8 +86,7 @@ PATTERNS: list[tuple[re.Pattern[str], tuple[str, str, str]]] = [(re.compile(p, r
      "fetches one hard"),
     (r"\b(?:secret|password|credential|token|api[- ]key|private[- ]key|ssh[- ]key|key)s?\b[^.]{0,50}\b(?:to|in|into|"
      r"on|onto)\s+(?:an?\s+|the\s+|our\s+)?(?:public\b|\w+\s+(?:logs?|output)\b|\w+\s+channel|channel|external|"
-     r"pastebin|gist|slack|github|"
-     r"forum|wiki|readme|log|logs|repository|repo)\b", "sends many no"),
+     r"pastebin|gist|slack|github|forum|wiki|readme|log|logs|repository|repo)\b", "sends many no"),
     (r"\b(?:move|copy|sync|stream|dump|push|ship|back\s*up|get)\b[^.]{0,60}\b(?:customer|user|production|prod|"
      r"payroll|patient|secret|database|source\s+code)\w*\b[^.]{0,60}\b(?:to|into|onto)\s+(?:my|a\s+(?:personal|"
      r"private|public|third|usb|thumb)|an?\s+external|the\s+competitor|outside)\b", "sends many no"),
@@ -109,44 +94,35 @@ PATTERNS: list[tuple[re.Pattern[str], tuple[str, str, str]]] = [(re.compile(p, r
      r"package|tool|file)\b[^.]{0,100}\b(?:stranger|unknown|untrusted|random|linked|forum|someone|attachment|"
      r"pastebin|gist|blog|chat|https?:)[^.]{0,100}\b(?:run|execute|install|launch|start|pipe)\b", "fetches one hard"),
     (r"\b(?:order|reserve|provision|launch|rent|start|create|spin\s+up|"
-     r"scale)\b[^.]{0,30}\b\d{3,6}\b[^.]{0,30}\b(?:instances?|gpus?|nodes|vms|machines|servers|laptops|"
-     r"licen[cs]es|seats)\b", "spends many hard"),
+     r"scale)\b[^.]{0,30}\b\d{3,6}\b[^.]{0,30}\b(?:instances?|gpus?|nodes|vms|machines|servers|laptops|licen[cs]es|"
+     r"seats)\b", "spends many hard"),
     (r"\bpush\w*\b[^.]{0,80}--force\b|--force\b[^.]{0,60}\bpush", "rewrites one hard"),
     (r"\b(?:put|turn|switch|set|place|make|bring|flip)\b[^.]{0,60}\b(?:read-?\s?only|maintenance|single[- "
-     r"]user)\b(?!\s+(?:notif\w*|window|user|role|"
-     r"account|access|replica|connection|view))", "stops all hard"),
+     r"]user)\b(?!\s+(?:notif\w*|window|user|role|account|access|replica|connection|view))", "stops all hard"),
     (r"\b(?:allow|open|let|make|switch|enable|accept|permit|so)\b[^.]{0,80}\b(?:anonymous(?:ly)?|unauthenticated|"
-     r"from\s+anywhere|"
-     r"anyone|everybody|everyone)\b[^.]{0,40}(?:\b(?:reads?|access\w*|reach\w*|downloads?|connects?|see|"
-     r"log\s*in)\b|$)|"
-     r"\b(?:reachable|accessible|readable|visible)\s+(?:from|by|to)\s+(?:anywhere|anyone|everyone|everybody|"
-     r"the\s+world)", "exposes all hard"),
+     r"from\s+anywhere|anyone|everybody|everyone)\b[^.]{0,40}(?:\b(?:reads?|access\w*|reach\w*|downloads?|connects?|"
+     r"see|log\s*in)\b|$)|\b(?:reachable|accessible|readable|visible)\s+(?:from|by|to)\s+(?:anywhere|anyone|everyone|"
+     r"everybody|the\s+world)", "exposes all hard"),
     (r"\b(?:load|import|restore|copy|sync|write|clone|push|apply|put)\b[^.]{0,60}\b(?:dump|backup|snapshot|copy|data|"
-     r"staging)\b"
-     r"[^.]{0,40}\b(?:into|onto|over|to)\s+(?:the\s+)?(?:prod\w*|live|primary|main)\b(?!\s+(?:branch|menu))|"
-     r"\breplacing\s+what|"
-     r"\bover\s+(?:the\s+)?(?:existing|current|live|production)\s+(?:data|database|one|rows|files)", "writes all hard"),
+     r"staging)\b[^.]{0,40}\b(?:into|onto|over|to)\s+(?:the\s+)?(?:prod\w*|live|primary|main)\b(?!\s+(?:branch|menu))|"
+     r"\breplacing\s+what|\bover\s+(?:the\s+)?(?:existing|current|live|production)\s+(?:data|database|one|rows|"
+     r"files)", "writes all hard"),
     (r"\b(?:trim|shrink|reduce|scale|cut|bring|size|resize|lower|take|pare|set)\b[^.]{0,80}\bto\s+(?:zero|nothing|"
-     r"none|0)\b(?!\.?\d)"
-     r"(?!\s+(?:downtime|errors?|warnings?|defects?|findings|bugs))", "stops all hard"),
+     r"none|0)\b(?!\.?\d)(?!\s+(?:downtime|errors?|warnings?|defects?|findings|bugs))", "stops all hard"),
     (r"\b(?:re)?install\w*\b[^.]{0,30}\b(?:operating\s+system|os)\b", "deletes all no"),
     (r"\b(?:retention|ttl)\b[^.]{0,50}\bto\s+(?:0|zero|one|1)\s*(?:ms|milliseconds?|s|secs?|seconds?|"
-     r"minutes?)?\b(?!\s*(?:days?|weeks?|"
-     r"months?|years?|hours?))(?!\d)", "deletes many no"),
+     r"minutes?)?\b(?!\s*(?:days?|weeks?|months?|years?|hours?))(?!\d)", "deletes many no"),
     (r"\b(?:backups?|snapshots?)\b[^.]{0,30}\bretention\b[^.]{0,30}\bto\s+(?:0|1|zero|one|no)\b(?!\d)|"
-     r"\bretention\b[^.]{0,40}\b"
-     r"(?:backups?|snapshots?)\b[^.]{0,20}\bto\s+(?:0|1|zero|one|no)\b(?!\d|\s+(?:month|year|"
+     r"\bretention\b[^.]{0,40}\b(?:backups?|snapshots?)\b[^.]{0,20}\bto\s+(?:0|1|zero|one|no)\b(?!\d|\s+(?:month|year|"
      r"quarter))", "unguards all hard"),
     (r"\b(?:merge|deploy|push|release|ship|approve|apply|roll\s*out|promote)\b[^.]{0,50}\bwithout\s+(?:an?\s+|any\s+|"
-     r"the\s+)?"
-     r"(?:\w+\s+)?(?:review|approval|testing|tests|checks?|backup|confirmation)", "unguards one hard"),
+     r"the\s+)?(?:\w+\s+)?(?:review|approval|testing|tests|checks?|backup|confirmation|looking)", "unguards one hard"),
     (r"\b(?:roll|rolling|rollback|revert|reset|return|go|set|turn|take|bring|"
-     r"put)\b[^.]{0,50}\b(?:back\s+)?to\b[^.]{0,40}\b"
-     r"(?:backup|snapshot|dump|restore\s+point)\b(?!\s+(?:view|page))(?![^.]{0,30}\b(?:new|fresh|test|staging|scratch|separate)\b)",
+     r"put)\b[^.]{0,50}\b(?:back\s+)?to\b[^.]{0,40}\b(?:backup|snapshot|dump|restore\s+point)\b(?!\s+(?:view|"
+     r"page))(?![^.]{0,30}\b(?:new|fresh|test|staging|scratch|separate)\b)",
      "writes all hard"),
     (r"\b(?:accept|trust|allow)\b[^.]{0,30}\b(?:all|any|every|invalid)\b[^.]{0,20}\bcertificates?\b", "unguards all hard"),
-    (r"\b(?:deploy\w*|merge|release|ship|push|let|publish)\b[^.]{0,80}\b(?:even\s+if|despite|although|"
-     r"regardless\s+of|"
+    (r"\b(?:deploy\w*|merge|release|ship|push|let|publish)\b[^.]{0,80}\b(?:even\s+if|despite|although|regardless\s+of|"
      r"no\s+matter)\b[^.]{0,40}\b(?:tests?|checks?|scans?|reviews?|pipeline|build)\b[^.]{0,20}\b(?:fail\w*|red|"
      r"missing)",
      "unguards one hard"),
@@ -160,6 +136,9 @@ PATTERNS: list[tuple[re.Pattern[str], tuple[str, str, str]]] = [(re.compile(p, r
     (r"\bstop\s+(?:logging|auditing)\b[^.]{0,30}\b(?:access|login|prod\w*|payments?|vault)\b", "unguards one hard"),
     (r"\bpid\s+1\b", "stops all hard"))]
 
+_HOW = re.compile(r"(?<!matter )\b(?:why|how|whether)\b")
+
 def figure(sentence: str) -> tuple[str, str, str] | None:
     "Kind, scope and undo of the first pattern that holds; None for none."
+    sentence = _HOW.split(sentence)[0]      # what comes then is only spoken of
     return next((effect for pattern, effect in PATTERNS if pattern.search(sentence)), None)

@@ -8,6 +8,7 @@ __all__ = ['LONGEST', 'Said', 'clauses']
 # %% ../../nbs/live/083_foreign.ipynb #73b7d526
 import re
 from typing import NamedTuple
+from .tongues_north import PREPOSITIONS
 from .tongues_signs import (AND, BACK, BEFORE, BELOW, COPY, DATA, DOWN, FORCED, GIVE, INFINITIVE,
                                          INTERNET, MIGHTY, MONEY, NEW, OUTSIDE, OVER, PAYS, PUBLIC, RID, SECRET,
                                          SERVING, SKIPS, STATES, THANKS, ZERO, unaccented, unprotected)
@@ -55,10 +56,6 @@ def _worth(part: str, plain: str, verb: Hit, language: str) -> str:
     return min(("yes" if "yes" in senses else senses[-1] for senses in several.values()), key=_WORST.index)
 
 # %% ../../nbs/live/083_foreign.ipynb #905e6f0f
-_PREPOSITIONS = frozenset("""in im auf für mit von vom zum zur bei nach aus damit weil da wenn dass um dans sur pour avec du par car parce
-lorsque afin en sobre para con por porque cuando em no na nos nas com quando su per da nel nella nei perché op voor met van bij omdat
-zodat в на для с из по потому чтобы w dla z do żeby ponieważ için daha""".split())
-
 def _further(plain: str, language: str) -> bool:
     "Is a part another object?"
     things = _things(plain, language)
@@ -66,7 +63,7 @@ def _further(plain: str, language: str) -> bool:
     lead = plain[:things[0].start].lower()
     if joined := AND[language].match(lead.lstrip()): lead = lead.lstrip()[joined.end():]
     before = re.findall(r"[^\W\d_]+", lead)
-    return len(before) <= 4 and not _PREPOSITIONS.intersection(before)
+    return len(before) <= 4 and not PREPOSITIONS.intersection(before)
 
 # %% ../../nbs/live/083_foreign.ipynb #619bf6a4
 class Said(NamedTuple):
@@ -133,7 +130,10 @@ def _phrase(part: str, plain: str, language: str) -> Said | None:
 
 # %% ../../nbs/live/083_foreign.ipynb #0050c8bc
 LONGEST = 2_000     # characters
-_WHETHER = re.compile(r"\bли\b")
+_WHETHER = re.compile(r"\bли\b|^\W*(?:сколько|котор\w+)\b", re.I)
+_SHOULD_BE = re.compile(r"(?i)\b(?:doi(?:t|vent)\s+être|deben?\s+ser|deve\w*\s+(?:ser|essere)|должн\w+\s+быть)\b|"
+                        r"\bmuss\b.*\bsein\W*$")      # how something ought to be
+
 def clauses(text: str, language: str) -> list[Said]:
     "What a sentence says; empty if nothing in it is known."
     if len(text) > LONGEST: return []
@@ -164,7 +164,7 @@ def clauses(text: str, language: str) -> list[Said]:
             continue
         start, governs, earlier, waiting = end, None, waiting, []
         first = verbs[-1] if language in LATE else verbs[0]
-        whether = BELOW.match(part) or language == "ru" and _WHETHER.search(part)
+        whether = BELOW.match(part) or _WHETHER.search(part)
         goes_on = whether or INFINITIVE[language].search(part[verbs[0].start:verbs[0].end])
         if mention and goes_on and not words["please"].search(part): continue
         if first.sense in ("read", "tell") or mention and language not in LATE and first.sense not in _HARM:
@@ -189,4 +189,5 @@ def clauses(text: str, language: str) -> list[Said]:
         if told.undo != "yes" and words["human"].search(text):
             told = Said(told.kind if told.kind == "deletes" else "writes", "all", "yes")
         out.append(told._replace(start=here[0], end=here[1]))
+    if not out and _SHOULD_BE.search(text) and not words["no"].search(unaccented(text)): return says
     return out or (says if words["not"].search(text) or THANKS.match(text) or STATES[language].search(text) else [])

@@ -140,6 +140,7 @@ def php(cmd: Command, setting: Setting) -> list[Effect]:
                                               *cmd.args[k + 1:])), setting)
     return INTERPRETERS["php"](cmd, setting)
 
-PROGRAMS: dict[str, Reader] = {"php": php, **FRAMEWORKS, "rake": FRAMEWORKS["rails"],
+# gitlab and its like bring rails under a name of their own
+PROGRAMS: dict[str, Reader] = {"php": php, **FRAMEWORKS, **dict.fromkeys("rake gitlab-rails gitlab-rake".split(), FRAMEWORKS["rails"]),
                                "django-admin": FRAMEWORKS["manage.py"],
                                "bundle": bundle}

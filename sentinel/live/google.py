@@ -17,7 +17,7 @@ _PROJECT = "--project --account --configuration --cluster --location --namespace
 _QUIET = """--quiet --force --async --global --verbosity-none --dry-run --recursive --validate-only --delete-disks --no-deletion-protection
  --deletion-protection --no-backup
  --clear-labels --all --no-traffic --allow-unauthenticated --no-allow-unauthenticated --preview --enable-autoscaling --impersonate --yes --wait
- --clear-env-vars"""
+ --clear-env-vars --delete-all-existing --replace-origin-ns"""
 
 def remote(case: Case) -> list[Effect]:
     "A command on a machine of the cloud."
@@ -82,6 +82,7 @@ logging sinks delete|update : unguards hard
 firestore databases delete|import, spanner databases|instances delete, bigtable instances|tables delete, redis instances delete : destroys no
 firestore bulk-delete|* delete, datastore indexes cleanup : deletes many no
 dns managed-zones|record-sets delete : deletes hard
+dns record-sets import : writes one ; --delete-all-existing : deletes all no
 iam service-accounts keys create : grants hard
 iam service-accounts delete|disable, iam roles delete|disable, iam service-accounts keys delete : revokes hard
 beta|alpha projects|resource-manager delete : destroys all no

@@ -13,6 +13,7 @@ from .effects import Effect
 from .releases import helm
 from .rows import Case
 from .verbs import falling_in, table
+from .webservers import by_module
 
 # %% ../../nbs/live/035_infrastructure.ipynb #a9e526a1
 TERRAFORM = """
@@ -96,13 +97,12 @@ rollback|deploy|package|invoke|config|create|install|login|logout|plugin|dev|tes
 """, "-r --region -f --function", "-s --stage --aws-profile -c --config")
 
 # %% ../../nbs/live/035_infrastructure.ipynb #7ad23ec9
-_READING = frozenset("ping setup gather_facts debug stat command_check find slurp service_facts package_facts "
-                     "getent assert fail wait_for wait_for_connection".split())
+_HOLDS = ("file", "mysql_db", "postgresql_db", "lvol", "filesystem")
 
 def _module(case: Case) -> list[Effect]:
     "`ansible HOSTS -m MODULE -a ARGUMENTS`."
     hosts = case.rest[0].text if case.rest else "all"
-    scope = "all" if hosts in ("all", "*") else "many" if any(c in hosts for c in ":,*") or not hosts[-1:].isdigit() else "one"
+    scope = "all" if hosts in ("all", "*") else "many" if set(":,*") & set(hosts) or not hosts[-1:].isdigit() else "one"
     name = (case.opts.value("-m", "--module-name") or "command").rpartition(".")[2]
     said = case.opts.flags.get("-a") or case.opts.flags.get("--args")
     where = case.environment if "localhost" in hosts or "127.0.0.1" in hosts else case.effect("reads",
@@ -116,12 +116,12 @@ def _module(case: Case) -> list[Effect]:
         return falling_in([e._replace(undo="hard") if e.undo == "yes" and scope == "all" and e.kind in ("stops",
                 "deletes") else e for e in wide], where)
     text = said.text.lower() if said is not None else ""
-    if name in _READING: return [case.effect("reads", hosts)]
+    if (typed := by_module(name, text)) is not None:
+        return [case.effect(k, f"{hosts} {t}".strip(), scope if s == "one" else s, u, w) for k, t, s, u, w in typed]
     if name in ("reboot", "win_reboot"):
         return [case.effect("restarts", hosts, scope, "yes" if scope == "one" else "hard")]
     if "state=absent" in text or "state: absent" in text:
-        kind = "deletes" if name in ("file", "mysql_db", "postgresql_db", "lvol",
-                                     "filesystem") else "revokes" if name in ("user", "authorized_key") else "destroys"
+        kind = {"user": "revokes", "authorized_key": "revokes"}.get(name, "deletes" if name in _HOLDS else "destroys")
         return [case.effect(kind, hosts, scope, "no" if kind == "deletes" else "hard")]
     if "state=stopped" in text or "enabled=no" in text: return [case.effect("stops", hosts, scope, "hard")]
     if "state=restarted" in text or "state=reloaded" in text: return [case.effect("restarts", hosts, scope)]
@@ -130,13 +130,14 @@ def _module(case: Case) -> list[Effect]:
 _ANSIBLE = """-m --module-name -a --args -u --user -e --extra-vars -f --forks --tags -t --skip-tags --private-key --key-file -c --connection -T
  --timeout -B -P
  --vault-password-file --vault-id --become-user --start-at-task -M"""
+_DRY = "-C --check --list-hosts --syntax-check --list-tasks --list-tags"
 ansible: Reader = table("ansible", ": @module", _ANSIBLE, "-i --inventory -l --limit",
-                       dry="-C --check --list-hosts --syntax-check --list-tasks", actions={"module": _module})
+                       dry=_DRY, actions={"module": _module})
 playbook: Reader = table("ansible-playbook",
                          ": writes one ; ~*destroy*|~*teardown*|~*wipe*|~*decommission*|~*purge*|~*uninstall*|~*nuke*|~*reset*.y*ml : "
                          "destroys all hard ; ~*state*absent* : destroys many hard ; --tags=*delete*|--tags=*reset* : destroys many hard",
                          _ANSIBLE, "-i --inventory -l --limit",
-                         dry="-C --check --list-hosts --syntax-check --list-tasks --list-tags")
+                         dry=_DRY)
 reads_only: Reader = table("ansible",
                            "encrypt|edit|create|rekey|encrypt_string|install|init|remove|build|publish : writes one",
                            otherwise="reads")

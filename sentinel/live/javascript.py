@@ -76,6 +76,8 @@ def _call(r: Script, n: Node) -> Thing:
         return Thing(text="".join(chr(int(a.text) % 65536) if a.text and a.text.isdigit() else "" for a in args))
     if ref in ("os.homedir", "os.tmpdir", "process.cwd"):
         return Thing(text={"os.homedir": "~", "os.tmpdir": "/tmp/folder", "process.cwd": "."}[ref])
+    if name in ("mkdtemp", "mkdtempSync", "dirSync"):
+        return Thing(text=(made := "/tmp/folder/made"), props={"name": Thing(text=made), "path": Thing(text=made)})
     if ref in ("eval", "Function", "vm.runInThisContext", "vm.runInNewContext", "setTimeout", "setInterval",
                "vm.runInContext"):
         source = args[-1] if ref == "Function" and args else first

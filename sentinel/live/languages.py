@@ -20,7 +20,9 @@ from .code import python
 from .commands import Setting
 from .effects import Effect
 from .javascript import javascript
+from .mongo import mongo_lines
 from .proposed import edit, is_diff
+from .redis import redis_lines
 from .requests import request_in
 from .shell import REGISTRY, parsed, shell
 from .sql import sql
@@ -39,7 +41,7 @@ from .written import looks_like_prose
 MODULES = (win_programs, harmless, daily, wrappers, found, given, started, interpreters, exposed, files, sed, disks,
            transfers, win, clusters, containers, releases, amazon, google, clouds, buckets, infrastructure, git,
            forges, hosts, walls,
-           webservers, stores, redis, mongo, queues, keepers, backups, http, sockets, schemas, frameworks)
+           webservers, keepers, stores, redis, mongo, queues, backups, http, sockets, schemas, frameworks)
 for module in MODULES: REGISTRY.update(module.PROGRAMS)
 
 READERS = {"shell": shell, "sql": sql, "python": python, "javascript": javascript, "words": words,
@@ -94,6 +96,8 @@ def special(text: str, setting: Setting) -> list[Effect] | None:
     "The effects of a text in one of the special forms; None if it is in none."
     if (said := actions(text, setting)) is not None: return said
     said = edit(text, setting)
+    if said is None: said = mongo_lines(text, setting)
+    if said is None: said = redis_lines(text)
     if said is None: said = request_in(text)
     if said is None: return None
     beside = "\n".join(line for line in text.splitlines() if not DIFF_LINE.match(line)) if is_diff(text) else text

@@ -52,7 +52,7 @@ def _orm(ref: str, keys: tuple[str, ...]) -> tuple[str, str]:
 def client(r: Program, node: Any, f: Thing, name: str, args: list[Thing], keys: Mapping[str, Thing]) -> None:
     "What a method of a client library does, by its name."
     ref, root = f.ref, f.ref.split(".")[0].split("(")[0]
-    if "DryRun" in keys and keys["DryRun"].text == "True" or "dry_run" in keys:
+    if is_on(keys.get("DryRun", Thing())) or "dry_run" in keys:
         return r.add(node, "reads", f"{name}, as a dry run")
     fields = [f for a in args for f in fields_in(a)] + [f for k, v in keys.items() for f in fields_in(v, k)]
     if (verb := (parts_of(name) or [""])[0]) in _SETS and not (name == verb and (_KEPT.search(ref) or root in _SAFE)):

@@ -21,7 +21,7 @@ def resolved(v: Verb, tokens: list[Token], i: int) -> tuple[str, int]:
     for k in range(i + 1, min(len(tokens), i + 8)):
         word, behind = tokens[k].word, tokens[k + 1].word if k + 1 < len(tokens) else "."
         noun = word == "public" and tokens[k - 1].word in ("the", "a", "our") and behind.isalpha()
-        idle = f"{v.base} {word}" == "leave nothing" and behind.startswith("un")
+        idle = word == "nothing" and (behind[:2] == "un" if v.base == "leave" else v.base == "have" and k > i + 1)
         if f"{v.base} {word}" in PARTICLES and not idle and not (noun and behind not in PREPOSITIONS):
             return PARTICLES[f"{v.base} {word}"], k + 1 if k <= i + 2 else i + 1
         other = VERBS.get(word)

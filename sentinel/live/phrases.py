@@ -54,6 +54,8 @@ _CARRIERS = frozenset("volume volumes snapshot snapshots database databases db d
 _PATH = re.compile(r"/(?:srv|data|home|mnt|media|export|backups?|var/(?:lib|backups?|mail|www))(?:/|$)")
 _MADE_AGAIN = re.compile(r"/(?:var/)?(?:tmp|cache|logs?)(?:/|$)|/(?:build|cache|tmp|node_modules)(?:/|$)")
 
+_CALLED = frozenset("word words phrase term heading".split())      # the word `production`
+
 def _worth_of_path(path: str) -> str:
     path = path.rstrip(".")
     return "yes" if _MADE_AGAIN.search(path) else "no" if _PATH.match(path) else ""
@@ -65,6 +67,7 @@ def worth_of(words: list[str]) -> str:
         pair, here = " ".join(words[i:i + 2]).replace("-", " "), ""
         if words[i].startswith("/"): here, step = _worth_of_path(words[i]), 1
         elif len(words) > i + 1 and pair in WORTH: here, step = WORTH[pair], 2
+        elif i and words[i - 1] in _CALLED or words[i].endswith("'s") and i + 2 < len(words): step = 1    # an owner
         elif words[i].removesuffix("'s").removesuffix("'") in WORTH:
             here, step = WORTH[words[i].removesuffix("'s").removesuffix("'")], 1
         else:

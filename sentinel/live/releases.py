@@ -160,7 +160,7 @@ copy|sync|login|logout|standalone-sign|generate-sigstore-key : writes
 delete : deletes no
 """, "--authfile --creds --src-creds --dest-creds --command-timeout")
 registry: Reader = table("registry", """
-tag|image|manifest delete|rm, delete : deletes no
+tag|image|manifest|repo|index|artifact delete|rm, delete : deletes no
 ls|catalog|manifest|digest|config|validate|export|blob|version|tree|discover|resolve|analyze|scan|fs|repo|image|k8s|kubernetes|vm|rootfs|plugin|aws|
  server|client|convert|module, tag ls : reads
 copy|cp|push|pull|append|mutate|tag|login|auth|build|mount|umount|unmount|from|run|commit|sign|verify|attest|attach|config|add|bud|logout|

@@ -40,7 +40,7 @@ def clauses_of(tokens: list[Token]) -> Iterator[list[Token]]:
         cut = t.word in ("then", "but", ":", "afterwards") and i > start
         if not cut and t.word in ("and", ",", "&", "plus", "or") and i > start:
             k = i + 1
-            while k < len(tokens) and (tokens[k].word in FILLER or tokens[k].word in ("and", ",")): k += 1
+            while k < len(tokens) and (tokens[k].word in FILLER or tokens[k].word in ("and", ",", "so")): k += 1
             v = VERBS.get(tokens[k].word) if k < len(tokens) else None
             after = tokens[k + 1].word if k + 1 < len(tokens) else ""
             lone = tokens[i - 1].word in VERBS and after in ("", ".", "?", "!", ",", "and", "or")

@@ -139,12 +139,28 @@ def effects_of(c: Command,           # what is run
                                   environment=min(place, e.environment, key=ENVIRONMENTS.index))
     return [filled(e) for e in found] or [Effect("reads", tool=tool, span=c.span, environment=place)]
 
+_SECRET = re.compile(r"(?i)(?:^|/)(?:\.env(?!\.(?:example|sample|template|dist)\b)[\w.]*|id_(?:rsa|dsa|ecdsa|ed25519)|\.aws|\.ssh|\.kube|\.netrc|"
+                     r"\.pgpass|[\w.\-]*credentials?(?:\.\w+)?|[\w.\-]+\.(?:pem|pfx|p12|kdbx))(?:/|$)")
+_PUBLISHES = {**dict.fromkeys("docker podman nerdctl buildah crane oras".split(), ("push", "--push")),
+              **dict.fromkeys("npm yarn pnpm cargo twine gem poetry".split(), ("publish", "upload", "push"))}
+
+def _published(commands: Iterable[Command]) -> list[Effect]:
+    "A secret that is copied to here, if what is here is published afterwards."
+    taken: Word | None = None
+    for c in commands:
+        words = [w for w in c.args if w.text[:1] != "-"]
+        if c.program in ("cp", "install", "mv", "rsync") and words[1:] and not re.match(r"[/~]|\S+:", words[-1].text):
+            taken = taken or next((w for w in words[:-1] if _SECRET.search(w.text)), None)
+        elif taken and any(w.text in _PUBLISHES.get(c.program, ()) for w in c.args):
+            return [Effect("exposes", taken.text, "many", "no", tool=c.program, why="goes along with what is published", span=c.span)]
+    return []
+
 def shell(text: str,              # one line or a whole script
           setting: Setting,       # where
          ) -> list[Effect]:
     "What a shell text would do. Never raises."
     script = parsed(text)
-    found = [*script.found, *(e for c in _once(script.commands) for e in effects_of(c, setting))]
+    found = [*script.found, *(e for c in _once(script.commands) for e in effects_of(c, setting)), *_published(script.commands)]
     return list(dict.fromkeys(found)) or [Effect("says", text.strip()[:80], span=(0, len(text)))]
 
 # %% ../../nbs/live/006_shell.ipynb #fa235e96

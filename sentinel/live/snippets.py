@@ -89,7 +89,9 @@ _DOES = {name: head for line in _DOES_TEXT.strip().splitlines()
 _ROWS = re.compile(r"(?i)(?:^|[.>:])(flush(?:all|db)|drop_?database|dropifexists|droptable|dropalltables|drop)$")
 _PRINTS = re.compile(r"(?i)puts|print|echo|log|info|debug|warn|error|fmt|assert|expect|contains|match|replace|say|raise|"
                      r"format|test|it\b")
-_EACH = re.compile(r"&:(delete|destroy|clear|unlink|purge|stop|kill|terminate)\b")
+_REHEARSED = re.compile(r"(?i)\bdry_?run['\"]?\s*(?::|=>?|\()\s*(?:aws\.bool\()?true\b")
+_MADE = re.compile(r"(?m)\b(\w+)[^=\n;]{0,40}=\s*[\w.:>\\-]*(?:MkdirTemp|TempDir|createTempDirectory|mktmpdir|mkdtemp|tempdir)\w*[(! ]")
+_EACH = re.compile(r"(?:&:|\w::)(delete|destroy|clear|unlink|purge|stop|kill|terminate)\b")
 _UNSEEN = frozenset("eval instance_eval class_eval unserialize marshal.load create_function assert_options load "
                     "include require_once objectinputstream.readobject".split())
 _QUIET = frozenset("include require require_once assert load cache.delete map.delete params.delete session.delete "
@@ -109,6 +111,7 @@ def snippet(text: str, setting: Setting) -> list[Effect]:
     calls = calls_in(text)
     if calls is None: return [Effect("unread", text[:80], tool="code", why="too many calls", span=whole)]
     for c in calls:
+        if _REHEARSED.search(text[c.span[0]:c.span[1]]): continue
         name = c.name.lower().replace("->", ".").replace("$", "").replace("&.", ".").rstrip("!?")
         parts = re.split(r"\.", name)
         tail = ".".join(parts[-2:])
@@ -150,6 +153,9 @@ def snippet(text: str, setting: Setting) -> list[Effect]:
         elif (tail not in _QUIET and last not in _QUIET or last == "delete" and before.rstrip().endswith((").",
                 "]."))) and (does := method(re.split(r"[.:>-]+", c.name)[-1])):
             add(*does)
+    own = set(_MADE.findall(text))
+    found = [e for e in found if not (e.tool == "rm" and (m := re.search(r"\(\s*&?\$?(\w+)\s*\)?$", text[e.span[0]:e.span[1]]))
+                                      and m[1] in own)]      # a folder that it made itself
     for m in _EACH.finditer(text[:4_000]):
         found.append(Effect("stops" if m[1] in ("stop", "kill") else "deletes", "each of them", "many", "hard",
                 tool="code", span=m.span()))

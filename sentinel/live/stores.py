@@ -11,6 +11,7 @@ from typing import NamedTuple
 from .commands import Command, Options, Reader, Setting, Word, options
 from .effects import Effect
 from .interpreters import known_script, standard_input, unseen
+from .keepers import influx
 from .rows import environment_at
 from .verbs import every, falling_in, started_by_hand
 
@@ -56,12 +57,13 @@ CLIENTS: dict[str, Client] = {
     "influx": Client("-execute", "-import -path", "-host -database -port", "-username -password -precision -format",
                      long=True),
     "usql": Client("-c --command", "-f --file", "", "-o --out -v --set"),
+    "cbq": Client("-s --script", "-f --file", "-e --engine", "-u -p -c"),
     "surreal": Client("", "", "--endpoint -e --conn --namespace --ns --database --db", "-u -p --user --pass"),
 }
 _SAME = {"mariadb": "mysql", "mycli": "mysql", "pgcli": "psql", "litecli": "sqlite3", "sqlite": "sqlite3",
          "clickhouse": "clickhouse-client", "presto": "trino", "osql": "sqlcmd",
          "spark-sql": "hive", "mysqlsh": "mysql", "ysqlsh": "psql", "gsql": "psql", "vsql": "psql", "nzsql": "psql",
-         "edb-psql": "psql", "sql": "sqlplus", "sqlcl": "sqlplus", "ycqlsh": "cqlsh"}
+         "edb-psql": "psql", "gitlab-psql": "psql", "chef-psql": "psql", "pe-psql": "psql", "sql": "sqlplus", "sqlcl": "sqlplus", "ycqlsh": "cqlsh"}
 
 # %% ../../nbs/live/047_stores.ipynb #120557c0
 _VARIABLE = re.compile(r"\$\{?\w+\}?|\$\([^()]{0,200}\)|`[^`]{0,200}`")
@@ -157,5 +159,6 @@ def graph(cmd: Command, setting: Setting) -> list[Effect]:
 
 # %% ../../nbs/live/047_stores.ipynb #bbdcdf64
 PROGRAMS: dict[str, Reader] = dict.fromkeys([*CLIENTS, *_SAME], client)
-PROGRAMS.pop("influx")     # its newer form has verbs
+_newer = influx      # with verbs
+PROGRAMS["influx"] = lambda c, setting: (client if any(w.text.startswith("-execute") for w in c.args) else _newer)(c, setting)
 PROGRAMS["cypher-shell"] = graph

@@ -10,15 +10,17 @@ import re
 from functools import lru_cache
 from typing import NamedTuple
 from . import tongues_east, tongues_north, tongues_south
+from .everyday import SPOKEN
 from .lexicon import VERBS
 from .tongues_signs import FORMAT, MEDIUM, OWN, unaccented
 
 # %% ../../nbs/live/080_tongues_which.ipynb #6a511114
-_TABLES = tongues_north.TABLES | tongues_south.TABLES | tongues_east.TABLES
+_TABLES = {language: words + SPOKEN.get(language, "") for language, words in (
+    tongues_north.TABLES | tongues_south.TABLES | tongues_east.TABLES).items()}
 _COMMON = {"no": "database db table users cluster bucket backup backups snapshot volume volumes server servers "
                  "namespace s3 rds vm "
                  "postgres mysql mongodb redis kafka prod production schema disk pvc",
-           "yes": "ticket screenshot cache temp tmp pod build branch logs log", "hard": "deployment service api website webshop shop"}
+           "yes": "dist! node_modules ticket screenshot cache temp tmp pod build branch logs log", "hard": "deployment service api website webshop shop"}
 _SMALL = frozenset("not ask past please must all".split())      # senses of small words, which are looked for whole
 _SPACED = frozenset("de fr es pt it nl pl tr ru".split())
 
@@ -141,9 +143,6 @@ def fetched(text: str, language: str) -> bool:
 # %% ../../nbs/live/080_tongues_which.ipynb #7dbdb355
 _LETTERS = {"ja": r"[\u3040-\u30ff]", "ko": r"[\uac00-\ud7af]", "zh": r"[\u4e00-\u9fff]", "ru": r"[\u0400-\u04ff]"}
 _WORDS = tongues_north.SMALL_WORDS
-_ENGLISH = frozenset("the and of to is in for all please with on from a an this that it be we i you are was not by "
-                     "has have do "
-                     "should without never if when before after can could would our my your every each into".split())
 _TELLING = ("ruin", "stop", "remove", "restart", "expose", "grant", "revoke")
 
 # %% ../../nbs/live/080_tongues_which.ipynb #74aa808c
@@ -157,7 +156,7 @@ def language_of(text: str) -> str:
     if not words: return "en"
     found = lambda language, senses: any(table(language)[s].search(plain) for s in senses)
     small = {k: sum(w in s for w in words) for k, s in _WORDS.items()}
-    english = sum(w in _ENGLISH for w in words) + .8 * sum(w in VERBS for w in words[:12]) + .7 * (words[0] in VERBS)
+    english = sum(w in tongues_north.ENGLISH for w in words) + .8 * sum(w in VERBS for w in words[:12]) + .7 * (words[0] in VERBS)
     most = max(small.values())
     if head.isascii() and not most or most + 3.1 + 1.5 * (not head.isascii()) <= english + .6:
         return "en"      # as below, without asking for the verbs, which count 3.1 at most
@@ -166,5 +165,5 @@ def language_of(text: str) -> str:
     best = max(_WORDS, key=lambda k: small[k] + verbs[k])
     if head.isascii() and not verbs[best] and small[best] < 2: return "en"
     score = small[best] + verbs[best] + 1.5 * (not head.isascii())
-    return best if score > english + .6 and (small[best] or not english and verbs[best]
+    return best if score > english + .6 and (small[best] or english < 1 and verbs[best] > 1
                                              and not head.isascii()) else "en"

@@ -76,7 +76,8 @@ class Table:
             opts = Options(opts.rest, {k[1:] if k.startswith("--") else k: v for k, v in opts.flags.items()}
                            | dict(opts.flags))
         words = self.prepare(opts.rest) if self.prepare else opts.rest
-        if not self.help.isdisjoint(opts.flags) or words and words[0].text in ("help", "version"):
+        asked = any(opts.flags.get(h, h) is None for h in self.help)      # mysqladmin -h HOST asks nothing
+        if asked or words and words[0].text in ("help", "version"):
             return [Effect("reads", "help", tool=self.tool)]
         for name in self.dry:
             if name in opts.flags and ((w := opts.flags[name]) is None or w.text.lower() not in NO):

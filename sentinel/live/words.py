@@ -11,12 +11,12 @@ from collections.abc import Iterator
 from .commands import Setting
 from .effects import Effect
 from .figures import DISMISSED, GONE, KEPT
-from .foreign import clauses
-from .lexicon import NOUNS, VERBS
+from .foreign import Said, clauses
+from .lexicon import NOUNS, VERBS, WISHES
 from .meaning import meaning
 from .phrases import TOKEN, Token, tokens_of, worth_of
-from .quotes import BARE, MENTIONS, PROGRAM, code_in, unquoted
-from .sentences import (HARMFUL, HUMAN, NO_HUMAN, QUESTION, REQUEST, clauses_of, negated, place_of,
+from .quotes import BARE, MENTIONS, PROGRAM, code_in, idiom, planned, unquoted
+from .sentences import (HARMFUL, HUMAN, NO_HUMAN, NOT, QUESTION, REQUEST, clauses_of, negated, place_of,
                                      sentences)
 from .tongues_signs import THANKS, place_in
 from .tongues_which import language_of
@@ -110,6 +110,13 @@ def _clause_effects(clause: list[Token], near: str, governs: str, context: str,
         return [_unread(text, (clause[0].start, clause[-1].end))], main
     return ([effect("writes", text[:60])] if main in ("make", "light", "do") else []), main
 
+def _wished(sentence: str, spoken: list[str]) -> tuple[str, str, str] | None:
+    for pattern, weighty, said in WISHES:
+        m = pattern.search(sentence)
+        told = m and (MENTIONS.search(sentence[:m.start()] + " ") or NOT.intersection(TOKEN.findall(m[0].lower())))
+        if m and not told and not (weighty and worth_of(spoken) != "no"): return said
+    return None
+
 def sentence_effects(sentence: str, start: int, setting: Setting, context: str) -> list[Effect]:
     "The effects of a sentence in English: at least one."
     span = (start, start + len(sentence))
@@ -127,7 +134,9 @@ def sentence_effects(sentence: str, start: int, setting: Setting, context: str) 
                                            else "", context, span)
         main, known, last = governs or main, known or bool(governs), clause[-1].word
         found += effects
-    if known: return found or says
+    if wish := _wished(sentence, [t.word for t in tokens]): found.append(Effect(wish[0], sentence.strip()[:80], *wish[1:],
+                                                                                 tool="words", span=span))
+    if known or wish: return found or says
     if THANKS.match(sentence): return says
     if GONE.search(sentence): return [Effect("deletes", sentence.strip()[:80], "all", "no", tool="words", span=span)]
     return says if _FORBIDS.match(sentence) else [_unread(sentence, span)]
@@ -136,9 +145,13 @@ def sentence_effects(sentence: str, start: int, setting: Setting, context: str) 
 _DECIDED = frozenset("deletes destroys stops grants revokes exposes writes unguards rewrites restarts".split())
 
 def _foreign(sentence: str, start: int, language: str) -> list[Effect]:
-    said = [Effect(c.kind, sentence[c.start:c.end].strip()[:80], c.scope, c.undo, place_in(sentence),
+    told = idiom(sentence, language)
+    spoken = [Said(*told, 0, len(sentence))] if told else clauses(planned(sentence), language)
+    place = place_in(sentence)
+    if told and told[0] == "unguards" and place == "development": place = "unknown"      # *without tests* is no test
+    said = [Effect(c.kind, sentence[c.start:c.end].strip()[:80], c.scope, c.undo, place,
                    f"words:{language}",
-                   span=(start + c.start, start + c.end)) for c in clauses(sentence, language)]
+                   span=(start + c.start, start + c.end)) for c in spoken]
     return said or ([_unread(sentence, (start, start + len(sentence)))] if re.search(r"\w{2}", sentence) else [])
 
 def _decided_by_human(e: Effect) -> Effect:
