@@ -10,7 +10,8 @@ config.read(here / "settings.ini", encoding="utf-8")
 cfg = config["DEFAULT"]
 
 extras = {key.removesuffix("_requirements"): cfg[key].split() for key in cfg if key.endswith("_requirements")}
-IN_DEV = ("eval", "openai", "ray", "hf", "nano", "train", "notebooks", "client", "serve", "live", "postgres", "gymnasium", "pettingzoo", "inspect")
+IN_DEV = ("eval", "openai", "ray", "hf", "nano", "train", "notebooks", "client", "serve", "live", "postgres", "gymnasium", "pettingzoo", "inspect",
+          "langchain", "agents", "mcp", "app")
 extras["dev"] += [r for name in IN_DEV for r in extras[name]]
 
 setup(

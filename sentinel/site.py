@@ -72,7 +72,7 @@ def links(md):
     "Links between notebooks as links between pages."
     return re.sub(r"\((?!http)([\w/.]*?)(\d+[a-z]?_)?(\w+)\.ipynb", r"(\1\3.md", md)
 
-FLOORS = ("world", "oversight", "training", "serving", "live", "agents", "cli", "tutorials")      # in reading order
+FLOORS = ("world", "oversight", "training", "serving", "live", "agents", "app", "cli", "tutorials")      # in reading order
 
 def reading_order(p):
     "The sort key of a notebook: the front page first, then those of no floor, then floor by floor."

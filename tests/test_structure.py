@@ -10,7 +10,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "sentinel"
 RANKS = {"ground": 0, "world": 1, "oversight": 2, "training": 3, "cli": 5, "site": 5, "__main__": 6}
-RANKS |= dict.fromkeys(("models", "calls", "client", "server", "doors", "validation", "live", "agents"), 4)  # the serving floor is OpenEnv's folder: it lies open
+RANKS |= dict.fromkeys(("models", "calls", "client", "server", "doors", "validation", "live", "agents", "app"), 4)  # the serving floor is OpenEnv's folder: it lies open
 NOTEBOOKS = sorted(p for p in (ROOT / "nbs").rglob("*.ipynb") if ".ipynb_checkpoints" not in p.parts)
 
 
