@@ -7,7 +7,8 @@ __all__ = ['Line', 'Manual', 'manuals', 'asks', 'sorted_words', 'by_lines']
 
 # %% ../../nbs/live/012_lines.ipynb #9021c88d
 import fnmatch, re
-from functools import lru_cache
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
 from typing import NamedTuple
 from .commands import Command, Reader, Setting, Word
 from .effects import KINDS, SCOPES, UNDOS, Effect, environment_of
@@ -35,10 +36,16 @@ def _line(text: str) -> Line:
     if kind not in KINDS or set(rest) - {scope, undo}: raise ValueError(f"line {text!r}: no such effect")
     return Line(tuple(words), tuple(anywhere), tuple(needed), tuple(without), Effect(kind, "", scope, undo, why=why))
 
-class Manual(NamedTuple):
+@dataclass
+class Manual:
     "What is known of a program."
-    lines: list[Line]
-    valued: frozenset[str]
+    texts: list[str]             # its lines, read when the program is met for the first time
+    valued: frozenset[str]       # options that take a value
+
+    @cached_property
+    def lines(self) -> list[Line]:
+        "Its lines. Raises ValueError for a text that is none."
+        return [_line(text) for text in self.texts]
 
 def manuals(text: str) -> dict[str, Manual]:
     "A table of programs from lines as described above."
@@ -52,7 +59,7 @@ def manuals(text: str) -> dict[str, Manual]:
         names, _, valued = head.partition("(")
         for name in names.split():
             manual = out.setdefault(name.lower(), Manual([], frozenset(valued.rstrip(") ").split())))
-            manual.lines.extend(_line(part) for part in body.split(" , ")) if "=>" in body else None
+            if "=>" in body: manual.texts.extend(body.split(" , "))
     return out
 
 # %% ../../nbs/live/012_lines.ipynb #a904a407

@@ -12,6 +12,7 @@ from typing import Any
 import yaml
 from .commands import Setting, Word
 from .effects import Effect
+from .file_tools import file_command
 from .languages import TOOLS, harm, plain, special
 from .requests import request_in
 from .shell import shell
@@ -117,12 +118,22 @@ class _Call:
 
     def text(self, x: str, language: str) -> None: self.found += effects_in(x, self.setting, language, self.depth + 1)
 
+def _named(data: Any) -> tuple[str, dict[str, Any]]:
+    "A call's name and its arguments, in the ways in which they are written."
+    if not isinstance(data, dict): return "", {}
+    name = next((data[k] for k in NAMES if isinstance(data.get(k), str)), "")
+    inside = next((data[k] for k in ("arguments", "input", "args", "parameters") if isinstance(data.get(k), dict)), data)
+    return name, inside
+
 def _call(text: str, setting: Setting, depth: int) -> list[Effect] | None:
     "The effects of a tool call in JSON; None if it is none."
     if text[:1] not in "{[" or depth > 3: return None
     try: data = json.loads(text)
     except (ValueError, RecursionError): return None
     call = _Call(setting, depth)
+    name, given = _named(data)
+    if writes := file_command(name, given):
+        return [e._replace(span=(0, len(text))) for e in shell(writes, setting)]
     call.visit(data, "")
     names = [n for n in call.named if n.strip().lower() not in TOOLS]
     said = words(" ".join([*names, *(x for x in call.given if len(x) < 200)])[:2000], setting) if names else []

@@ -8,6 +8,7 @@ __all__ = ['HELP', 'NO', 'started_by_hand', 'Table', 'table', 'falling_in', 'inn
 # %% ../../nbs/live/026_verbs.ipynb #a6e93582
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 from .commands import Command, Options, Setting, Word, options
 from .effects import Effect, Environment
@@ -31,7 +32,7 @@ def started_by_hand(cmd: Command) -> list[Effect] | None:
 class Table:
     "A program's rows, with what holds for all of them: a `Reader`."
     tool: str
-    rows: tuple[Row, ...]
+    text: str                                    # its rows, read when the program is met for the first time
     valued: frozenset[str] = frozenset()         # options with a value
     places: tuple[str, ...] = ()                 # options whose value tells the environment
     dry: tuple[str, ...] = ("--dry-run",)        # options that make it a rehearsal
@@ -41,12 +42,18 @@ class Table:
     otherwise: str = "unread"                    # the kind of what no row fits
     actions: Mapping[str, Callable[[Case], list[Effect]]] = field(default_factory=dict)
     prepare: Callable[[tuple[Word, ...]], tuple[Word, ...]] | None = None   # turns words into those that the rows name
-    index: dict[str, list[Row]] = field(default_factory=dict)
 
-    def __post_init__(self) -> None:
-        for word in {w for r in self.rows for w in r.first}:
-            self.index[word] = [r for r in self.rows if not r.floats and r.words and r.words[0](word)]
-        self.index[""] = [r for r in self.rows if r.words and not r.first and not r.floats]
+    @cached_property
+    def rows(self) -> tuple[Row, ...]:
+        "Its rows. Raises ValueError for a text that is none."
+        return rows(self.text)
+
+    @cached_property
+    def index(self) -> dict[str, list[Row]]:
+        "The rows by the words that they may begin with; those that begin with a glob under an empty one."
+        first = {w for r in self.rows for w in r.first}
+        found = {w: [r for r in self.rows if not r.floats and r.words and r.words[0](w)] for w in first}
+        return found | {"": [r for r in self.rows if r.words and not r.first and not r.floats]}
 
     def _valued(self, args: tuple[Word, ...]) -> frozenset[str]:
         if not self.plain: return self.valued
@@ -135,8 +142,8 @@ def table(tool: str,                 # the program's name
           plain: str = "",           # if given: the only long options without a value
           **more: Any,               # further fields of `Table`
          ) -> Table:
-    "A table from a text. Raises ValueError."
-    return Table(tool, rows(text), frozenset(valued.split()) | frozenset(places.split()), tuple(places.split()),
+    "A table from a text, which is read when it is needed."
+    return Table(tool, text, frozenset(valued.split()) | frozenset(places.split()), tuple(places.split()),
                  tuple(dry.split()),
                  HELP | frozenset(help.split()), plain=frozenset(plain.split()), **more)
 
