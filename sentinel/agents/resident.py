@@ -6,11 +6,10 @@
 __all__ = ['IDLE', 'Resident', 'Question', 'serve']
 
 # %% ../../nbs/agents/04_resident.ipynb #581a14ae
-import gc, json, os, socket, sys, threading, time
+import gc, json, os, sys, threading, time
 from socketserver import StreamRequestHandler, ThreadingUnixStreamServer
-from typing import Any
 import sentinel
-from .hook import LARGEST, Setup, answer, answered, ask_resident, is_own, socket_path
+from .hook import LARGEST, Setup, answer, answered, is_own, socket_path
 
 # %% ../../nbs/agents/04_resident.ipynb #6da0e0cc
 IDLE = 1800.      # seconds without a question, after which it ends
