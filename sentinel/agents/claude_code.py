@@ -23,8 +23,8 @@ def events(block: dict[str, Any], more: dict[str, Any]) -> bytes:
     sent = ({"type": "message_start", "message": message},
             {"type": "content_block_start", "index": 0, "content_block": block},
             {"type": "content_block_delta", "index": 0, "delta": more}, {"type": "content_block_stop", "index": 0},
-            {"type": "message_delta", "delta": {"stop_reason": stop, "stop_sequence": None}, "usage": {"output_tokens": 1}},
-            {"type": "message_stop"})
+            {"type": "message_delta", "delta": {"stop_reason": stop, "stop_sequence": None},
+             "usage": {"output_tokens": 1}}, {"type": "message_stop"})
     return b"".join(f"event: {e['type']}\ndata: {json.dumps(e)}\n\n".encode() for e in sent)
 
 def results_in(body: dict[str, Any]) -> list[dict[str, Any]]:
@@ -74,7 +74,8 @@ def claude_program() -> str:
     "Where Claude Code is; empty if it is not installed."
     spec = importlib.util.find_spec("claude_agent_sdk")
     bundled = Path(spec.origin or "").parent / "_bundled" / "claude" if spec else Path("/nowhere")
-    return os.environ.get("SENTINEL_CLAUDE", "") or (str(bundled) if bundled.is_file() else shutil.which("claude") or "")
+    found = str(bundled) if bundled.is_file() else shutil.which("claude") or ""
+    return os.environ.get("SENTINEL_CLAUDE", "") or found
 
 class Ran(NamedTuple):
     "A run of Claude Code."
@@ -100,15 +101,19 @@ def run_claude(commands: list[str],         # that its model asks for, one after
     with scripted(commands) as script, tempfile.TemporaryDirectory() as home:
         Path(home, "settings.json").write_text(json.dumps(settings))
         env = {k: os.environ[k] for k in ("PATH", "LANG", "SENTINEL_HOOK_SOCKET") if k in os.environ}
-        env |= {"HOME": home, "ANTHROPIC_BASE_URL": f"http://127.0.0.1:{script.server_port}", "ANTHROPIC_API_KEY": "none",
+        here = f"http://127.0.0.1:{script.server_port}"
+        env |= {"HOME": home, "ANTHROPIC_BASE_URL": here, "ANTHROPIC_API_KEY": "none",
                 "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1", "DISABLE_AUTOUPDATER": "1"}
         words = ["-p", "tidy up", "--settings", f"{home}/settings.json", "--allowedTools", "Bash", *options]
         done = subprocess.run([program, *words], cwd=folder, env=env, stdin=subprocess.DEVNULL, capture_output=True,
                               text=True, timeout=seconds)
         if done.returncode: raise RuntimeError(f"Claude Code ended with {done.returncode}: {done.stderr[-300:]}")
         times = [script.times[k] for k in sorted(script.times)]
-        text = lambda r: r["content"] if isinstance(r["content"], str) else "".join(p.get("text", "") for p in r["content"])
-        return Ran([(text(r), bool(r.get("is_error"))) for r in script.results], [b - a for a, b in zip(times, times[1:])])
+        results = [(_text(r["content"]), bool(r.get("is_error"))) for r in script.results]
+        return Ran(results, [b - a for a, b in zip(times, times[1:])])
+
+def _text(content: Any) -> str:
+    return content if isinstance(content, str) else "".join(p.get("text", "") for p in content)
 
 def guarded_settings(*options: str) -> dict[str, Any]:
     "Settings of Claude Code with the hook in them."

@@ -46,7 +46,8 @@ EXTRAS = {"openai": "openai", "ray": "ray", "torch": "hf", "transformers": "hf",
           "onnxscript": "train", "jinja2": "train", "bitsandbytes": "train", "openenv": "serve",
           "fastapi": "serve", "uvicorn": "serve", "prometheus_client": "serve", "websockets": "serve", "sqlalchemy": "live", "alembic": "live",
           "limits": "live", "yaml": "live", "sqlglot": "live", "tree_sitter": "live", "tree_sitter_bash": "live",
-          "tree_sitter_javascript": "live", "confusable_homoglyphs": "live", "detect_secrets": "live", "psycopg": "postgres"}     # all else comes with `eval`
+          "tree_sitter_javascript": "live", "confusable_homoglyphs": "live", "detect_secrets": "live", "psycopg": "postgres",
+          "mcp": "mcp", "anyio": "mcp", "gradio": "app"}     # all else comes with `eval`
 
 def complain(text: str) -> None:
     "One red line on the error stream."
