@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping
 from typing import NamedTuple
 from .commands import Setting
+from .comments import uncommented
 from .effects import Effect, environment_of
 from .languages import READERS, TOOLS, harm, language_of
 from .scripts import written_by
@@ -34,7 +35,7 @@ def read_action(text: str,                             # the action, as posted
     setting, name, end = Setting(dict(scripts), READERS), tool.strip(), len(text)
     program, first = name.lower(), (text.split() or [""])[0].lower()
     arguments = program in REGISTRY and program not in TOOLS and re.fullmatch(r"[\w.-]{1,40}", name) is not None \
-        and first != program and first[:1] not in "{" and not looks_like_prose(text)
+        and first != program and first[:1] not in "{" and not looks_like_prose(uncommented(text))
     try:
         effects = [] if arguments else effects_in(text, setting, tool)
         if arguments:
@@ -46,6 +47,6 @@ def read_action(text: str,                             # the action, as posted
     except RecursionError: effects = [Effect("unread", "the action", why="nested too deep", span=(0, end))]
     if not effects: effects = [Effect("unread", text.strip()[:80], why="nothing in it was understood", span=(0, end))]
     if environment_of(target) == "production": effects = [e._replace(environment="production") for e in effects]
-    language = "shell" if arguments else language_of(text.strip(), tool)
+    language = "shell" if arguments else language_of(uncommented(text).strip(), tool)
     trace = f"read as {language}" + (f", arguments of {name}" if arguments else "")
     return Reading(tuple(effects), (trace,), written_by(text, tuple(effects), scripts))

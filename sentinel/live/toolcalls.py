@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from typing import Any
 import yaml
 from .commands import Setting, Word
+from .comments import uncommented
 from .effects import Effect
 from .file_tools import file_command
 from .languages import TOOLS, harm, plain, special
@@ -141,7 +142,14 @@ def _call(text: str, setting: Setting, depth: int) -> list[Effect] | None:
     return [e._replace(span=(0, len(text))) for e in out] or None
 
 def effects_in(text: str, setting: Setting, tool: str = "", depth: int = 0) -> list[Effect]:
-    "The effects of a text in whatever language it is."
+    "The effects of a text in whatever language it is. What its comments say adds to them, and takes nothing away."
+    bare = uncommented(text)
+    if bare == text: return _effects_in(text, setting, tool, depth)
+    found, whole = _effects_in(bare, setting, tool, depth), harm(_effects_in(text, setting, tool, depth))
+    known = {(e.kind, e.target) for e in found}
+    return found + [e for e in whole if (e.kind, e.target) not in known]
+
+def _effects_in(text: str, setting: Setting, tool: str, depth: int) -> list[Effect]:
     if not text.strip(): return []
     start, bare = len(text) - len(text.lstrip()), text.strip()
     if bare[:1] == "{" and (said := request_in(bare)) is not None: return _shifted(said, start)      # an HTTP request
