@@ -85,7 +85,7 @@ restart : restarts ; nothing : restarts many
 up : writes ; --force-recreate : restarts many ; -v|-V|--renew-anon-volumes : + deletes many hard ; ~*=0 : stops hard
 scale : scales ; ~*=0 : stops hard
 start|unpause|create|build|pull|push|cp|attach|publish|commit|export : writes
-run|exec : @exec
+run|exec : runs
 """
 _GLOBAL = "-H --host --context --config -c -l --log-level --tlscacert --tlscert --tlskey --url --connection --root --runtime --address --namespace -n"
 _VALUED = _GLOBAL.replace(" -c", "").replace(" -n", "") + """ --filter --format -s --signal -t --time --availability
