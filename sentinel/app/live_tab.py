@@ -53,9 +53,11 @@ def request_of(*values: Any) -> dict[str, str]:
 async def asked(judge: Judge, past: Past, *values: Any) -> tuple[str, str, Past]:
     "The card of a verdict, that of the history, and the new history."
     data = request_of(*values)
-    if not data.get("action_description", "").strip(): return told_error("Say what is about to run."), history_card(past), past
+    if not data.get("action_description", "").strip():
+        return told_error("Say what is about to run."), history_card(past), past
     status, answer = await judge(data)
-    if "decision" not in answer: return told_error(str(answer.get("detail", f"HTTP {status}"))), history_card(past), past
+    if "decision" not in answer:
+        return told_error(str(answer.get("detail", f"HTTP {status}"))), history_card(past), past
     past = [*past, (data["action_description"], answer)][-MOST:]
     return verdict_card(answer, data["action_description"]), history_card(past), past
 
@@ -87,17 +89,21 @@ def live_tab(judge: Judge = judged_here) -> None:
                 target = gr.Textbox(label="Target", elem_id="live-target", min_width=120)
             with gr.Row():
                 places, hints = ["unknown", "production", "staging", "development"], ["low", "medium", "high", "critical"]
-                environment = gr.Dropdown(places, value="unknown", label="Environment", elem_id="live-environment", min_width=120)
-                severity = gr.Dropdown([("none", ""), *((h, h) for h in hints)], value="", label="Severity hint", min_width=120)
+                environment = gr.Dropdown(places, value="unknown", label="Environment", min_width=120,
+                                          elem_id="live-environment")
+                severity = gr.Dropdown([("none", ""), *((h, h) for h in hints)], value="", label="Severity hint",
+                                       min_width=120)
             ask = gr.Button("Ask", variant="primary", elem_id="live-ask")
+            names = [e[0] if len(e[0]) < 44 else e[0][:43] + "…" for e in EXAMPLES]
             gr.Examples(EXAMPLES, [action, context, tool, environment], label="Examples", examples_per_page=10,
-                        elem_id="live-examples", api_visibility="private")
+                        example_labels=names, elem_id="live-examples", api_visibility="private")
         with gr.Column(scale=3, min_width=300):
             card = gr.HTML(elem_id="live-card")
             history = gr.HTML(history_card([]), elem_id="live-history")
             with gr.Accordion("Copy as agent code", open=False):
                 kind = gr.Radio(list(SNIPPETS), value="curl", label="For", elem_id="live-kind")
-                code = gr.Code(code_of("curl", (), ""), language="shell", label="Code", elem_id="live-code", wrap_lines=True)
+                code = gr.Code(code_of("curl", (), ""), language="shell", label="Code", wrap_lines=True,
+                               elem_id="live-code")
     form = [action, context, tool, target, severity, environment]
 
     async def on_ask(past: Past, *values: Any) -> tuple[str, str, Past]: return await asked(judge, past, *values)
@@ -107,5 +113,5 @@ def live_tab(judge: Judge = judged_here) -> None:
         return gr.Code(code_of(kind, values, address_in(request.headers)), language=language)
 
     quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "minimal"}
-    gr.on([ask.click, tool.submit, target.submit], on_ask, [past, *form], [card, history, past], **quiet)
+    gr.on([ask.click, tool.submit, target.submit], on_ask, [past, *form], [card, history, past], scroll_to_output=True, **quiet)
     gr.on([kind.change, *(f.change for f in form)], on_change, [kind, *form], code, trigger_mode="always_last", **quiet)

@@ -29,7 +29,7 @@ LOOK_CSS = """
 .sn .sn-card{background:var(--sn-bg);border:1px solid var(--sn-line);border-radius:10px;padding:14px 16px;margin:0 0 12px}
 .sn .sn-good{border-left:6px solid var(--sn-good)}.sn .sn-warn{border-left:6px solid var(--sn-warn)}
 .sn .sn-bad{border-left:6px solid var(--sn-bad)}.sn .sn-ask{border-left:6px solid var(--sn-ask)}
-.sn h3{margin:0 0 6px;font-size:1rem;color:var(--sn-text)}.sn p{margin:.3em 0;color:var(--sn-text)}
+.sn h2{margin:0 0 6px;font-size:1rem;color:var(--sn-text)}.sn p{margin:.3em 0;color:var(--sn-text)}
 .sn small,.sn .sn-dim{color:var(--sn-dim);font-size:.875rem}
 .sn .sn-big{font-size:1.9rem;font-weight:700;margin:0;letter-spacing:.02em}
 .sn .sn-good .sn-big,.sn .sn-is-good{color:var(--sn-good)}.sn .sn-warn .sn-big,.sn .sn-is-warn{color:var(--sn-warn)}
@@ -43,8 +43,10 @@ margin:6px 0;font-size:.875rem}
 .sn mark.sn-good{background:var(--sn-goodbg);border-bottom:2px solid var(--sn-good);border-left:0}
 .sn .sn-gauge{height:12px;border-radius:6px;background:var(--sn-soft);border:1px solid var(--sn-line);overflow:hidden;max-width:26rem}
 .sn .sn-gauge div{height:100%}.sn table{border-collapse:collapse;width:100%;font-size:.9rem}
-.sn th,.sn td{text-align:left;vertical-align:top;border-bottom:1px solid var(--sn-line);padding:5px 8px 5px 0;color:var(--sn-text);
-overflow-wrap:anywhere}
+.sn table,.sn tr{border:0 !important;background:none !important}
+.sn th,.sn td{text-align:left;vertical-align:top;border:0 !important;border-bottom:1px solid var(--sn-line) !important;
+padding:5px 10px 5px 0 !important;color:var(--sn-text);overflow-wrap:break-word;word-break:normal}
+.sn td:first-child,.sn th{white-space:nowrap}
 .sn .sn-wide{overflow-x:auto}.sn .sn-row{display:flex;flex-wrap:wrap;gap:8px 20px}.sn .sn-row>div{min-width:6rem}
 .sn .sn-number{font-size:1.3rem;font-weight:600}.sn summary{cursor:pointer;color:var(--sn-text)}
 .sn svg text{fill:var(--sn-text)}
@@ -61,7 +63,7 @@ def card(inside: str,          # HTML
          tone: str = "",       # good, warn, bad or ask
         ) -> str:
     "A box."
-    head = f"<h3>{shown(title)}</h3>" if title else ""
+    head = f"<h2>{shown(title)}</h2>" if title else ""
     return f'<section class="sn-card{f" sn-{tone}" if tone else ""}">{head}{inside}</section>'
 
 def gauge(value: float,      # 0 to 1

@@ -45,7 +45,7 @@ def rule_in(trace: Iterable[str]) -> str:
     "The rule that decided, as the trace tells it: that of the worst effect."
     told = [line for line in trace if ": " in line and " by '" in line]
     order = ("block by", "escalate by", "flag by", "approve by")
-    return next((line.partition(" by ")[2].rpartition(",")[0] for o in order for line in told if o in line), "")
+    return next((line.partition(" by '")[2].rpartition("',")[0] for o in order for line in told if o in line), "")
 
 def verdict_card(answer: Mapping[str, Any],      # of /live/oversee
                  text: str,                      # the action that was asked about

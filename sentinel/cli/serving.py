@@ -5,8 +5,8 @@
 # %% auto #0
 __all__ = ['LEVELS', 'Host', 'Port', 'Sessions', 'Idle', 'Ping', 'Mcp', 'Insecure', 'LogLevel', 'Live', 'Processes', 'RULES',
            'Rules', 'Tokens', 'RATE', 'Rate', 'LOG', 'LogOption', 'ANCHORS', 'AnchorsOption', 'BACKEND',
-           'BackendOption', 'FAIL', 'Fail', 'CORS', 'Cors', 'OF_LIVE', 'OF_ENVIRONMENT', 'Name', 'Scopes', 'TokenFile',
-           'COMMANDS', 'check_options', 'serve', 'serve_live', 'serve_environment', 'token']
+           'BackendOption', 'FAIL', 'Fail', 'CORS', 'Cors', 'Page', 'ALONE', 'OF_LIVE', 'OF_ENVIRONMENT', 'Name',
+           'Scopes', 'TokenFile', 'COMMANDS', 'check_options', 'serve', 'serve_live', 'serve_environment', 'token']
 
 # %% ../../nbs/cli/06_serving.ipynb #e546044a
 import os, sys
@@ -48,14 +48,17 @@ Fail = Annotated[str, typer.Option("--fail-mode", metavar="closed|open", help=FA
 CORS = "With --live: web pages of this origin may ask, as https://ops.example.org. Repeatable; none, if left out."
 Cors = Annotated[Optional[list[str]], typer.Option("--cors", metavar="ORIGIN", help=CORS)]
 
+Page = Annotated[bool, typer.Option("--page/--no-page", help="The environment with the page (/web) and the live API beside it.")]
+ALONE = ("workers", "tokens", "cors")      # of the live service alone
 OF_LIVE = ("workers", "policy", "tokens", "rate", "log", "anchors", "backend", "fail_mode", "cors")
 OF_ENVIRONMENT = ("sessions", "idle", "ping", "mcp")
 
-def check_options(live: bool, written: set[str]) -> None:
+def check_options(live: bool, written: set[str], page: bool = True) -> None:
     "Complain about options that do not go together. Raises ValueError in one line."
     def option(name: str) -> str: return "--" + name.replace("_", "-")
-    if not live and (odd := [n for n in OF_LIVE if n in written]):
+    if not live and (odd := [n for n in (ALONE if page else OF_LIVE) if n in written]):
         raise ValueError(f"{option(odd[0])} is for the live service: say --live, or leave it out")
+    if live and "page" in written: raise ValueError("--live serves the live API alone: leave --page out")
     if live and (odd := [n for n in OF_ENVIRONMENT if n in written]):
         raise ValueError(f"{option(odd[0])} is for the environment: leave it out, or --live")
     if live and os.environ.get("SENTINEL_TOKEN") and "tokens" not in written:
@@ -64,12 +67,13 @@ def check_options(live: bool, written: set[str]) -> None:
 # %% ../../nbs/cli/06_serving.ipynb #9b76f34b
 def serve(context: typer.Context, host: Host = "127.0.0.1", port: Port = 8000, sessions: Sessions = 64,
           idle: Idle = 900, ping: Ping = 20, mcp: Mcp = False, insecure: Insecure = False,
-          log_level: LogLevel = "info", live: Live = False, workers: Processes = 1, policy: Rules = "default",
+          log_level: LogLevel = "info", page: Page = True, live: Live = False, workers: Processes = 1, policy: Rules = "default",
           tokens: Tokens = None, rate: Rate = "", log: LogOption = LIVE_LOG, anchors: AnchorsOption = None,
           backend: BackendOption = None, fail_mode: Fail = "closed", cors: Cors = None) -> None:
-    """Serve the environment or, with --live, live oversight.
+    """Serve everything: a page to look at, the environment and the live API. With --live, live oversight alone.
 
-    The environment has sessions on /ws, single requests, the task list, and numbers on /metrics.
+    The page is at /web. The environment has sessions on /ws, single requests, the task list, and numbers on /metrics.
+    With --no-page it is served alone, for training.
 
     The environment variable SENTINEL_TOKEN holds the token that every request has to bring (Authorization: Bearer ...);
     without one, only this machine is served. What happens is written to the error stream, one JSON object a line.
@@ -80,13 +84,16 @@ def serve(context: typer.Context, host: Host = "127.0.0.1", port: Port = 8000, s
     with one_line():
         if log_level not in LEVELS: raise ValueError(f"unknown level {log_level!r}: choose one of {', '.join(LEVELS)}")
         written = {n for n in context.params if getattr(context.get_parameter_source(n), "name", "") == "COMMANDLINE"}
-        check_options(live, written)
+        check_options(live, written, page)
         if live:
             files = {"tokens": str(tokens or ""), "anchors": str(anchors or "")}
             serve_live(dict(host=host, port=port, workers=workers, policy=policy, rate=rate, log=log, insecure=insecure,
                             backends=tuple(backend or ()), fail_mode=fail_mode, origins=tuple(cors or ()),
                             level=log_level, **files))
-        else: serve_environment(host, port, sessions, idle, ping, mcp, insecure, log_level)
+        else:
+            kept = dict(policy=policy, rate=rate, log=log, anchors=str(anchors or ""), backends=tuple(backend or ()),
+                        fail_mode=fail_mode, level=log_level) if page else None
+            serve_environment(host, port, sessions, idle, ping, mcp, insecure, log_level, kept)
 
 def serve_live(how: dict[str, Any]) -> None:
     "Serve live oversight until a signal comes. Raises ValueError in one line."
@@ -98,21 +105,26 @@ def serve_live(how: dict[str, Any]) -> None:
     serving.serve_live(serving.LiveOptions(**how), tell)
 
 def serve_environment(host: str, port: int, sessions: int, idle: float, ping: float, mcp: bool, insecure: bool,
-                      log_level: str) -> None:
-    "Serve the environment until a signal comes. Raises ValueError in one line."
+                      log_level: str, beside: dict[str, Any] | None = None) -> None:
+    "Serve the environment, with page and live API or alone, until a signal comes. Raises ValueError in one line."
     token = os.environ.get("SENTINEL_TOKEN", "")
     from sentinel.server.address import check_binding, listening
     check_binding(host, token, insecure)
     listening(host, port).close()      # so that a taken port is said before anything is loaded
-    screen.print("[dim]loading OpenEnv takes some seconds ...[/dim]")
+    screen.print("[dim]loading takes some seconds ...[/dim]")
     from sentinel.server.gate import Limits
     from sentinel.server.lines import log_to
     from sentinel.server.run import Serving
     from sentinel.server.run import serve as serve_until_stopped
     log_to(sys.stderr, log_level)
-    tools = "with the tools at /mcp " if mcp else ""
-    screen.print(f"SENTINEL {tools}on {host}:{port or 'a free port'}; Ctrl-C stops it")
-    serve_until_stopped(host, port, Serving(sessions, Limits(idle=idle, token=token), mcp, ping), insecure)
+    how = Serving(sessions, Limits(idle=idle, token=token), mcp, ping)
+    if beside is not None:
+        from sentinel.app.whole import PAGE, served
+        from sentinel.live.serving import LiveOptions
+        how = how._replace(around=served(LiveOptions(**beside), token))
+    tools, page = "with the tools at /mcp " if mcp else "", f"; its page: http://{host}:{port}{PAGE}" if beside is not None else ""
+    screen.print(f"SENTINEL {tools}on {host}:{port or 'a free port'}{page}; Ctrl-C stops it")
+    serve_until_stopped(host, port, how, insecure)
 
 # %% ../../nbs/cli/06_serving.ipynb #de46a54e
 Name = Annotated[str, typer.Argument(metavar="NAME", help="Of the program: stands in the log beside its verdicts.")]

@@ -7,7 +7,7 @@ __all__ = ['log', 'Sockets', 'Serving', 'server_of', 'serve', 'running', 'proces
 
 # %% ../../nbs/serving/09_serve.ipynb #f4c69639
 import asyncio, logging, os, subprocess, sys, threading, time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 import uvicorn
@@ -40,12 +40,13 @@ class Serving(NamedTuple):
     limits: Limits = Limits()      # what may pass the gate
     mcp: bool = False              # give agents the four tools?
     ping: float = 20               # seconds between pings, and that a socket has to answer one
+    around: Callable[[Any], Any] = lambda app: app      # puts the application into a larger one
 
 def server_of(how: Serving) -> Server:
     "A server that has not begun yet."
     logging.getLogger("uvicorn.error").addFilter(calmly)
     return Server(uvicorn.Config(
-        make_app(how.sessions, how.limits, how.mcp), ws=Sockets, ws_per_message_deflate=False, ws_max_size=8 * 2**20,
+        how.around(make_app(how.sessions, how.limits, how.mcp)), ws=Sockets, ws_per_message_deflate=False, ws_max_size=8 * 2**20,
         ws_ping_interval=how.ping, ws_ping_timeout=how.ping, log_config=None, access_log=False,
         timeout_graceful_shutdown=10, server_header=False))
 
@@ -77,10 +78,11 @@ def process(*options: str,               # of `sentinel serve`
             port: int = 0,               # 0 takes a free one
             errors: Any = subprocess.DEVNULL,     # where its log goes
            ) -> Iterator[tuple[str, "subprocess.Popen[Any]"]]:     # its address, and the process
-    "A server in a process of its own, started by `sentinel serve`."
+    "A server in a process of its own, started by `sentinel serve`: the environment alone, if nothing else is said."
     if not port:
         with listening("127.0.0.1", 0) as free: port = free.getsockname()[1]
-    command = [sys.executable, "-m", "sentinel", "serve", "--port", str(port), *options]
+    alone = [] if {"--live", "--page"} & set(options) else ["--no-page"]
+    command = [sys.executable, "-m", "sentinel", "serve", "--port", str(port), *alone, *options]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=errors, env=dict(os.environ)) as p:
         try:
             ready(f"http://127.0.0.1:{port}", p)
