@@ -34,8 +34,9 @@ def page_app(guard: Guard,            # answers what is asked on the page, and k
         return answer.status, answer.body
     login: Any = (lambda _, given: hmac.compare_digest(given.encode(), token.encode())) if token else None
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
-    return gr.mount_gradio_app(app, make_page(judge), PAGE, auth=login, auth_message="Any name, and the token of this server.",
-                               allowed_paths=[], max_file_size="1mb", enable_monitoring=False, ssr_mode=False,
+    asks = "Any name, and the token of this server."
+    return gr.mount_gradio_app(app, make_page(judge, token), PAGE, auth=login, auth_message=asks, allowed_paths=[],
+                               max_file_size="1mb", enable_monitoring=False, ssr_mode=False,
                                show_error=False, **look())
 
 def live_of(guard: Guard, token: str = "") -> FastAPI:
