@@ -42,8 +42,8 @@ def as_curl(name: str, body: str, url: str) -> str:
     if r.body is None: return f"curl -sS {shlex.quote(url + r.path)}\n"
     end = "BODY"
     while end in body: end += "_"
-    return (f"curl -sS -X {r.method} {shlex.quote(url + r.path)} -H 'content-type: application/json' --data-binary @- <<'{end}'\n"
-            f"{body}\n{end}\n")
+    head = f"curl -sS -X {r.method} {shlex.quote(url + r.path)} -H 'content-type: application/json'"
+    return f"{head} --data-binary @- <<'{end}'\n{body}\n{end}\n"
 
 def _route(name: str) -> Route:
     if name not in ROUTES: raise ValueError(f"there is no route {name[:60]!r}")
@@ -65,12 +65,12 @@ def own_address(scope: Mapping[str, Any]) -> str:
 
 async def tried(address: str, name: str, body: str, token: str = "") -> Tried:
     "Send a request. Raises ValueError for a route that there is not, or a server that does not answer."
-    r, headers = _route(name), {"content-type": "application/json"} | ({"authorization": f"Bearer {token}"} if token else {})
-    start = time.perf_counter()
+    r, start = _route(name), time.perf_counter()
+    headers = {"content-type": "application/json"} | ({"authorization": f"Bearer {token}"} if token else {})
+    content = body.encode("utf-8", "replace") if r.body is not None else None
     try:
         async with httpx.AsyncClient(timeout=20) as c:
-            said = await c.request(r.method, address + r.path, content=body.encode("utf-8", "replace") if r.body is not None else None,
-                                   headers=headers)
+            said = await c.request(r.method, address + r.path, content=content, headers=headers)
     except httpx.HTTPError as e: raise ValueError(f"no answer: {type(e).__name__}") from None
     try: text = json.dumps(said.json(), indent=1, ensure_ascii=False)
     except ValueError: text = said.text
@@ -100,11 +100,13 @@ class Session:
         "Send a frame and keep it with its answer. Raises ValueError in one line."
         try: frame = json.loads(text)
         except (ValueError, RecursionError) as e: raise ValueError(f"this is no JSON: {str(e)[:80]}") from None
-        if not isinstance(frame, dict) or frame.get("type") not in FRAMES: raise ValueError(f"a frame has a type: {', '.join(FRAMES)}")
+        if not isinstance(frame, dict) or frame.get("type") not in FRAMES:
+            raise ValueError(f"a frame has a type: {', '.join(FRAMES)}")
         headers = {"authorization": f"Bearer {token}"} if token else {}
         try:
             if self.socket is None:
-                self.socket = await connect(address.replace("http", "ws", 1) + "/ws", additional_headers=headers, max_size=1 << 23)
+                where = address.replace("http", "ws", 1) + "/ws"
+                self.socket = await connect(where, additional_headers=headers, max_size=1 << 23)
                 self.loop = asyncio.get_running_loop()
             await self.socket.send(json.dumps(frame))
             said = json.loads(await asyncio.wait_for(self.socket.recv(), 20))
@@ -112,9 +114,10 @@ class Session:
             await self.close()
             raise ValueError(f"the session has ended: {type(e).__name__}; the next reset opens another") from None
         self.frames = [*self.frames, ("sent", json.dumps(frame)), ("came", json.dumps(said)[:4000])][-MOST:]
-        data = said.get("data") if isinstance(said.get("data"), dict) else {}
+        data = found if isinstance(found := said.get("data"), dict) else {}
         if frame["type"] == "reset": self.rewards = []
-        if frame["type"] == "step" and isinstance(data.get("reward"), (int, float)): self.rewards.append(float(data["reward"]))
+        if frame["type"] == "step" and isinstance(data.get("reward"), (int, float)):
+            self.rewards.append(float(data["reward"]))
 
     async def close(self) -> None:
         "Close the socket, if it is open."
@@ -129,7 +132,8 @@ def left(session: Any) -> None:
 def session_card(session: Session) -> str:
     "What went over the socket, the latest first."
     score = numbers({"steps": len(session.rewards), "reward": f"{sum(session.rewards):.2f}"})
-    frames = "".join(f"<small>{shown(who)}</small><pre tabindex='0'>{shown(text)}</pre>" for who, text in reversed(session.frames))
+    frames = "".join(f"<small>{shown(who)}</small><pre tabindex='0'>{shown(text)}</pre>"
+                     for who, text in reversed(session.frames))
     return page_of(card(score, "This session"), card(frames or "<small>no frame yet</small>", "Frames"))
 
 # %% ../../nbs/app/07_explorer.ipynb #0b9e9cfa
@@ -140,19 +144,22 @@ def explorer_tab(token: str = "") -> None:      # that this server wants of its 
     gr.Markdown("## One request")
     name = gr.Dropdown(list(ROUTES), value=next(iter(ROUTES)), label="Route", elem_id="api-route")
     about = gr.Markdown(next(iter(ROUTES.values())).about)
-    body = gr.Code(pretty(next(iter(ROUTES.values())).body), language="json", label="Body", elem_id="api-body", interactive=True)
+    body = gr.Textbox(pretty(next(iter(ROUTES.values())).body), label="Body", lines=6, max_lines=24, elem_id="api-body",
+                      elem_classes="sn-code")
     go = gr.Button("Try it", variant="primary", elem_id="api-go")
     answer = gr.HTML(elem_id="api-answer")
-    curl = gr.Code("", language="shell", label="As curl", elem_id="api-curl")
+    curl = gr.Textbox("", label="As curl", lines=3, max_lines=24, interactive=False, buttons=["copy"],
+                      elem_id="api-curl", elem_classes="sn-code")
     gr.Markdown("## A session of the environment")
     kind = gr.Radio(list(FRAMES), value="reset", label="Frame", elem_id="api-kind")
-    frame = gr.Code(pretty(FRAMES["reset"]), language="json", label="What is sent", elem_id="api-frame", interactive=True)
+    frame = gr.Textbox(pretty(FRAMES["reset"]), label="What is sent", lines=6, max_lines=24, elem_id="api-frame",
+                       elem_classes="sn-code")
     send = gr.Button("Send", variant="primary", elem_id="api-send")
     frames = gr.HTML(session_card(Session()), elem_id="api-frames")
 
     def on_route(name: str) -> tuple[Any, ...]:
         r = _route(name)
-        return r.about, gr.Code(pretty(r.body) if r.body is not None else "", visible=r.body is not None)
+        return r.about, gr.Textbox(pretty(r.body) if r.body is not None else "", visible=r.body is not None)
 
     async def on_try(name: str, body: str, request: gr.Request) -> tuple[str, str]:
         try: return (tried_card(await tried(own_address(request.request.scope), name, body, token)),

@@ -102,16 +102,16 @@ def live_tab(judge: Judge = judged_here) -> None:
             history = gr.HTML(history_card([]), elem_id="live-history")
             with gr.Accordion("Copy as agent code", open=False):
                 kind = gr.Radio(list(SNIPPETS), value="curl", label="For", elem_id="live-kind")
-                code = gr.Code(code_of("curl", (), ""), language="shell", label="Code", wrap_lines=True,
-                               elem_id="live-code")
+                code = gr.Textbox(code_of("curl", (), ""), label="Code", lines=4, max_lines=40, interactive=False,
+                                  buttons=["copy"], elem_id="live-code", elem_classes="sn-code")
     form = [action, context, tool, target, severity, environment]
 
     async def on_ask(past: Past, *values: Any) -> tuple[str, str, Past]: return await asked(judge, past, *values)
 
-    def on_change(kind: str, *values: Any, request: gr.Request) -> Any:
-        language: Any = SNIPPETS[kind][0] if kind in SNIPPETS else "shell"
-        return gr.Code(code_of(kind, values, address_in(request.headers)), language=language)
+    def on_change(request: gr.Request, kind: str, *values: Any) -> str:
+        return code_of(kind, values, address_in(request.headers))
 
-    quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "minimal"}
-    gr.on([ask.click, tool.submit, target.submit], on_ask, [past, *form], [card, history, past], scroll_to_output=True, **quiet)
-    gr.on([kind.change, *(f.change for f in form)], on_change, [kind, *form], code, trigger_mode="always_last", **quiet)
+    quiet: dict[str, Any] = {"api_visibility": "private"}
+    asks, changes = [ask.click, tool.submit, target.submit], [kind.change, *(f.change for f in form)]
+    gr.on(asks, on_ask, [past, *form], [card, history, past], scroll_to_output=True, show_progress="minimal", **quiet)
+    gr.on(changes, on_change, [kind, *form], code, trigger_mode="always_last", show_progress="hidden", **quiet)

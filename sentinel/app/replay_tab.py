@@ -132,7 +132,7 @@ def replay_tab(page: gr.Blocks) -> None:
         export = gr.DownloadButton("Export as a page", elem_id="replay-export", min_width=120)
     form = [task, seed, split, one, other]
 
-    def on_play(*said: Any, request: gr.Request) -> tuple[Any, ...]:
+    def on_play(request: gr.Request, *said: Any) -> tuple[Any, ...]:
         try:
             view = view_of(dict(zip(View._fields, (v if not isinstance(v, float) else int(v) for v in said))))
             if view.one == view.other: raise ValueError("choose two Overseers that differ")

@@ -14,7 +14,7 @@ from typing import Any
 import gradio as gr
 from fastapi import FastAPI
 from starlette.applications import Starlette
-from starlette.responses import RedirectResponse
+from starlette.responses import RedirectResponse, Response
 from .page import look, make_page
 from ..live.access import ACCESS, Client
 from ..live.app import make_live
@@ -55,11 +55,13 @@ def whole_app(environment: Any,      # ASGI applications
             for app in (environment, live, page): await stack.enter_async_context(app.router.lifespan_context(app))
             yield
     life, front = Starlette(lifespan=lifespan), RedirectResponse(f"{PAGE}/")
+    nothing = Response(status_code=204)
     begins = lambda path, first: path == first or path.startswith(first + "/")
     async def app(scope: Message, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan": return await life(scope, receive, send)
         path = scope["path"]
-        if path == "/" and scope["type"] == "http" and scope["method"] == "GET": return await front(scope, receive, send)
+        if path == "/" and scope.get("method") == "GET": return await front(scope, receive, send)
+        if path == "/favicon.ico": return await nothing(scope, receive, send)      # a browser asks for it
         for first, one in ((PAGE, page), (LIVE, live)):
             if begins(path, first): return await one(scope, receive, send)
         await environment(scope, receive, send)

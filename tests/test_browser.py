@@ -1,0 +1,187 @@
+"""The page in a real browser: every tab, at two sizes, in light and dark, with hostile text, and with many visitors."""
+import os
+import re
+from pathlib import Path
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from chromium import FLAGS, chromium
+from playwright.sync_api import sync_playwright
+
+from sentinel.server.run import process
+
+BAD = "<img src=x onerror=\"document.title='broken'\"><script>document.title='broken'</script>\u202eabc ${1+1}"
+SIZES = {"desk": (1280, 900), "phone": (390, 844)}
+SHOTS = os.environ.get("SENTINEL_SHOTS", "")  # a folder for screenshots
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory):
+    "The address of `sentinel serve`, as a user starts it."
+    folder = tmp_path_factory.mktemp("served")
+    with process("--page", "--log", str(folder / "live.db")) as (url, _):
+        yield url
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with sync_playwright() as p:
+        b = p.chromium.launch(executable_path=chromium(), args=FLAGS)
+        yield b
+        b.close()
+
+
+class Visit:
+    "One visitor: notes requests to other hosts, errors of the console, and answers that failed."
+
+    def __init__(self, browser, url, size="desk", theme="light", query=""):
+        width, height = SIZES[size]
+        self.context = browser.new_context(viewport={"width": width, "height": height}, color_scheme=theme)
+        self.page, self.wrong, self.name, self.url = self.context.new_page(), [], f"{size}-{theme}", url
+        self.page.on("request", lambda r: None if r.url.startswith((url, "data:", "blob:")) else self.wrong.append(r.url))
+        self.page.on("console", lambda m: self.wrong.append(m.text) if m.type == "error" else None)
+        self.page.on("pageerror", lambda e: self.wrong.append(str(e)))
+        self.page.goto(f"{url}/web/?__theme={theme}{query}")
+        self.page.wait_for_selector("#live-ask", state="attached")
+
+    def tab(self, name):
+        "Open a tab; on a phone it may be behind the menu."
+        tab = self.page.get_by_role("tab", name=name, exact=True)
+        if not tab.first.is_visible():
+            self.page.locator(".overflow-menu > button").first.click()
+            self.page.locator(".overflow-dropdown button", has_text=name).click()
+        else:
+            tab.first.click()
+
+    def looked_at(self, what):
+        "No foreign request, no error, no serious fault of accessibility; a screenshot where one is wanted."
+        self.page.wait_for_function("!document.querySelector('.progress-text, .generating, .pending')")
+        self.page.mouse.move(0, 0)
+        self.page.wait_for_timeout(300)  # colours fade in
+        found = Axe().run(self.page).response["violations"]
+        serious = [(v["id"], v["nodes"][0]["html"][:200]) for v in found if v["impact"] in ("serious", "critical")]
+        assert not serious, (what, serious)
+        assert not self.wrong, (what, self.wrong)
+        assert self.page.title() == "SENTINEL"
+        wide = self.page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+        assert wide <= 1, f"{what}: the page is {wide} pixels wider than the window"
+        if SHOTS:
+            Path(SHOTS).mkdir(parents=True, exist_ok=True)
+            self.page.screenshot(path=f"{SHOTS}/{what}-{self.name}.png", full_page=True)
+
+
+def live(v):
+    v.page.fill("#live-action textarea", f"kubectl delete namespace shop # {BAD}")
+    v.page.fill("#live-context textarea", BAD)
+    v.page.click("#live-ask")
+    v.page.wait_for_function("document.querySelector('#live-card .sn-big')?.textContent == 'BLOCK'")
+    card = v.page.inner_text("#live-card")
+    assert "<script>" in card and "⟨U+202E⟩" in card and "kubectl delete namespace shop" in v.page.inner_text("#live-history")
+    v.page.get_by_text("Copy as agent code").click()
+    v.page.get_by_label("requests", exact=True).check()
+    v.page.wait_for_function("document.querySelector('#live-code textarea').value.includes('import requests')")
+    v.page.get_by_role("button", name="DROP TABLE users").click()
+    v.page.wait_for_function("document.querySelector('#live-action textarea').value == 'DROP TABLE users'")
+    v.looked_at("live")
+
+
+def replay(v):
+    v.tab("Replay")
+    v.page.click("#replay-go")
+    v.page.wait_for_selector("#replay-left svg rect")
+    assert "Proposal 1 of" in v.page.inner_text("#replay-left") and "What the world does" in v.page.inner_text("#replay-right")
+    v.page.evaluate("document.activeElement.blur()")
+    v.page.keyboard.press("ArrowRight")
+    v.page.wait_for_function("document.querySelector('#replay-left').textContent.includes('Proposal 2 of')")
+    v.page.wait_for_function("document.querySelector('#replay-scores').textContent.includes('2 decisions')")
+    v.looked_at("replay")
+    return v.page.input_value("#replay-link textarea, #replay-link input")
+
+
+def explorer(v):
+    v.tab("API explorer")
+    v.page.click("#api-go")
+    v.page.wait_for_function("document.querySelector('#api-answer')?.textContent.includes('200')")
+    assert "catastrophic" in v.page.inner_text("#api-answer")
+    v.page.click("#api-send")
+    v.page.wait_for_function("document.querySelector('#api-frames').textContent.includes('observation')")
+    v.page.get_by_label("step", exact=True).check()
+    v.page.wait_for_function("document.querySelector('#api-frame textarea').value.includes('decision')")
+    v.page.click("#api-send")
+    v.page.wait_for_function("/1\\s*steps/.test(document.querySelector('#api-frames').textContent)")
+    v.looked_at("explorer")
+
+
+def game(v):
+    v.tab("You are the Overseer")
+    v.page.click("#game-start")
+    v.page.wait_for_selector("#game-table svg rect")
+    assert "What the world does" not in v.page.inner_text("#game-table")
+    v.page.evaluate("document.activeElement.blur()")
+    for k, key in enumerate("1234", 1):
+        v.page.keyboard.press(key)
+        v.page.wait_for_function(f"document.querySelector('#game-score').textContent.includes('You: {k} decisions')")
+    assert "What the world does" in v.page.inner_text("#game-reveal") and "evidence" in v.page.inner_text("#game-score")
+    v.looked_at("game")
+
+
+@pytest.mark.parametrize("size, theme", [("desk", "light"), ("desk", "dark"), ("phone", "light"), ("phone", "dark")])
+def test_every_tab(browser, served, size, theme):
+    v = Visit(browser, served, size, theme)
+    for walk in (live, replay, explorer, game):
+        walk(v)
+    v.context.close()
+
+
+def test_a_link_shows_the_same_and_a_wrong_one_breaks_nothing(browser, served):
+    v = Visit(browser, served)
+    link = replay(v)
+    assert re.fullmatch(rf"{served}/web/\?tab=replay&task=war_room&seed=42&split=train&one=naive&other=evidence&step=1", link)
+    other = Visit(browser, served, query="&" + link.partition("?")[2])
+    other.page.wait_for_function("document.querySelector('#replay-left')?.textContent.includes('Proposal 2 of')")
+    bad = Visit(browser, served, query="&tab=replay&task=%3Cscript%3E&seed=1e9")
+    bad.page.get_by_text("The link does not work").wait_for()
+    bad.looked_at("wrong-link")
+    for x in (v, other, bad):
+        x.context.close()
+
+
+def test_files_are_made_for_one_visitor(browser, served, tmp_path):
+    v = Visit(browser, served)
+    replay(v)
+    with v.page.expect_download() as got:
+        v.page.click("#replay-export")
+        v.page.wait_for_timeout(1500)
+        v.page.click("#replay-export")  # the first made it
+    got.value.save_as(tmp_path / "replay.html")
+    assert "<table>" in (tmp_path / "replay.html").read_text(encoding="utf-8")
+    v.context.close()
+
+
+def test_the_keyboard_reaches_everything(browser, served):
+    v = Visit(browser, served)
+    v.page.focus("#live-action textarea")
+    seen = []
+    for _ in range(30):
+        v.page.keyboard.press("Tab")
+        seen.append(v.page.evaluate("document.activeElement.closest('[id^=live-]')?.id || document.activeElement.tagName"))
+    assert {"live-context", "live-tool", "live-target", "live-ask"} <= set(seen)
+    v.page.focus("#live-action textarea")
+    v.page.fill("#live-action textarea", "ls")
+    v.page.focus("#live-ask")
+    v.page.keyboard.press("Enter")
+    v.page.wait_for_function("document.querySelector('#live-card .sn-big')?.textContent == 'APPROVE'")
+    v.context.close()
+
+
+def test_twenty_visitors_keep_their_own(browser, served):
+    visits = [Visit(browser, served) for _ in range(20)]
+    for k, v in enumerate(visits):
+        v.page.fill("#live-action textarea", f"rm -rf /srv/visitor-{k:02}")
+        v.page.click("#live-ask")
+    for k, v in enumerate(visits):
+        v.page.wait_for_function(f"document.querySelector('#live-history').textContent.includes('visitor-{k:02}')")
+        assert set(re.findall(r"visitor-(\d\d)", v.page.inner_text("#live-history"))) == {f"{k:02}"}
+        assert not v.wrong
+    for v in visits:
+        v.context.close()
