@@ -141,6 +141,7 @@ def test_a_link_shows_the_same_and_a_wrong_one_breaks_nothing(browser, served):
     other.page.wait_for_function("document.querySelector('#replay-left')?.textContent.includes('Proposal 2 of')")
     bad = Visit(browser, served, query="&tab=replay&task=%3Cscript%3E&seed=1e9")
     bad.page.get_by_text("The link does not work").wait_for()
+    assert "<script>" in bad.page.inner_text("#replay-note")
     bad.looked_at("wrong-link")
     for x in (v, other, bad):
         x.context.close()

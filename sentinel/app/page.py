@@ -29,6 +29,7 @@ PAGE_CSS = LOOK_CSS + """
 footer{display:none !important}
 .gradio-container{max-width:1200px !important}
 .sn-code textarea{font-family:ui-monospace,Menlo,monospace;font-size:.85rem}
+.dark{--color-accent:#93b4fd !important}
 .max_value,.min_value,.progress-text{color:var(--body-text-color) !important}
 #sn-title h1{margin:.2em 0 0;font-size:1.5rem}
 """

@@ -119,6 +119,7 @@ def replay_tab(page: gr.Blocks) -> None:
         one = gr.Dropdown(list(WATCHED), value=View().one, label="Overseer", elem_id="replay-one", min_width=110)
         other = gr.Dropdown(list(WATCHED), value=View().other, label="and", elem_id="replay-other", min_width=110)
         go = gr.Button("Play", variant="primary", elem_id="replay-go", min_width=90)
+    note = gr.HTML(elem_id="replay-note")
     with gr.Row(equal_height=True):
         back = gr.Button("◀ Back", elem_id="replay-back", min_width=70)
         step = gr.Slider(0, 14, 0, step=1, label="Step", elem_id="replay-step", min_width=200)
@@ -144,11 +145,9 @@ def replay_tab(page: gr.Blocks) -> None:
 
     def on_link(request: gr.Request) -> tuple[Any, ...]:
         said = dict(request.query_params)
-        if said.get("tab") != "replay": return (gr.skip(),) * 6
-        try: return (*view_of(said), )
-        except ValueError as e:
-            gr.Warning(shown(f"The link does not work: {e}"))
-            return (gr.skip(),) * 6
+        if said.get("tab") != "replay": return (gr.skip(),) * 7
+        try: return (*view_of(said), "")
+        except ValueError as e: return (*(gr.skip(),) * 6, told_error(f"The link does not work: {e}"))
 
     def on_export(folder: str, *said: Any) -> tuple[Any, str]:
         folder = folder or own_folder()
@@ -160,5 +159,5 @@ def replay_tab(page: gr.Blocks) -> None:
     for button, by in ((back, -1), (on, 1)):
         move = button.click(lambda k, by=by: max(0, int(k or 0) + by), step, step, **quiet)
         move.then(on_play, [*form, step], shows, **quiet)
-    page.load(on_link, None, [*form, step], **quiet).then(on_play, [*form, step], shows, **quiet)
+    page.load(on_link, None, [*form, step, note], **quiet).then(on_play, [*form, step], shows, **quiet)
     export.click(on_export, [folder, *form, step], [export, folder], **quiet)
