@@ -11,7 +11,7 @@ cfg = config["DEFAULT"]
 
 extras = {key.removesuffix("_requirements"): cfg[key].split() for key in cfg if key.endswith("_requirements")}
 IN_DEV = ("eval", "openai", "ray", "hf", "nano", "train", "notebooks", "client", "serve", "live", "postgres", "gymnasium", "pettingzoo", "inspect",
-          "langchain", "agents", "mcp", "app")
+          "langchain", "agents", "mcp")
 extras["dev"] += [r for name in IN_DEV for r in extras[name]]
 
 setup(
@@ -23,6 +23,8 @@ setup(
     author=cfg["author"],
     author_email=cfg["author_email"],
     url=cfg["git_url"],
+    project_urls={"Documentation": cfg["doc_host"] + cfg["doc_baseurl"], "Changes": cfg["git_url"] + "/blob/main/CHANGELOG.md",
+                  "Issues": cfg["git_url"] + "/issues"},
     license="Apache-2.0",
     license_files=["LICENSE"],
     keywords=cfg["keywords"],

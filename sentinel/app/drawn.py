@@ -56,7 +56,7 @@ def topology_svg(nodes: Sequence[Node], marked: str = "") -> str:      # the nam
     boxes = "".join(_box(n, *at[k], n.name == marked) for k, n in enumerate(nodes))
     ill = [n for n in nodes if n.state != "well"]
     told = "; ".join(f"{n.name}: {n.state}" for n in ill) or "all services are well"
-    size = f"min-width:{min(width, 560)}px;width:100%;max-height:520px"
+    size = f"min-width:{min(width, 480)}px;width:100%;max-height:520px"
     head = f'<svg viewBox="0 0 {width} {len(rows) * DOWN}" role="img" style="{size}" font-size="13">'
     inside = f"<title>The system</title><desc>{shown(told)}</desc>{lines}{boxes}"
     return f'<div class="sn-wide" tabindex="0" role="region" aria-label="the system">{head}{inside}</svg></div>'

@@ -27,7 +27,7 @@ CONTRAST: dict[str, Any] = {      # where the theme's own colours are too close 
 WAITING, AT_ONCE = 64, 2      # questions that may wait, and that are worked on at the same time
 PAGE_CSS = LOOK_CSS + """
 footer{display:none !important}
-.gradio-container{max-width:1200px !important}
+.gradio-container{max-width:1200px !important;margin:0 auto !important}
 .sn-code textarea{font-family:ui-monospace,Menlo,monospace;font-size:.85rem}
 .dark{--color-accent:#93b4fd !important}
 .max_value,.min_value,.progress-text{color:var(--body-text-color) !important}

@@ -118,19 +118,19 @@ def replay_tab(page: gr.Blocks) -> None:
         split = gr.Dropdown(list(SPLITS), value="train", label="Split", elem_id="replay-split", min_width=90)
         one = gr.Dropdown(list(WATCHED), value=View().one, label="Overseer", elem_id="replay-one", min_width=110)
         other = gr.Dropdown(list(WATCHED), value=View().other, label="and", elem_id="replay-other", min_width=110)
-        go = gr.Button("Play", variant="primary", elem_id="replay-go", min_width=90)
+        go = gr.Button("Play", variant="primary", elem_id="replay-go", min_width=90, scale=0)
     note = gr.HTML(elem_id="replay-note")
     with gr.Row(equal_height=True):
-        back = gr.Button("◀ Back", elem_id="replay-back", min_width=70)
+        back = gr.Button("◀ Back", elem_id="replay-back", min_width=80, scale=0)
         step = gr.Slider(0, 14, 0, step=1, label="Step", elem_id="replay-step", min_width=200)
-        on = gr.Button("On ▶", elem_id="replay-on", min_width=70)
+        on = gr.Button("On ▶", elem_id="replay-on", min_width=80, scale=0)
     scores = gr.HTML(elem_id="replay-scores")
     with gr.Row():
         with gr.Column(min_width=300): left = gr.HTML(elem_id="replay-left")
         with gr.Column(min_width=300): right = gr.HTML(elem_id="replay-right")
     with gr.Row():
         link = gr.Textbox(label="Link to this view", interactive=False, elem_id="replay-link", buttons=["copy"])
-        export = gr.DownloadButton("Export as a page", elem_id="replay-export", min_width=120)
+        export = gr.DownloadButton("Export as a page", elem_id="replay-export", min_width=160, scale=0)
     form = [task, seed, split, one, other]
 
     def on_play(request: gr.Request, *said: Any) -> tuple[Any, ...]:
