@@ -71,4 +71,6 @@ def main() -> None:
     write_whole(STORED, json.dumps(found, indent=1) + "\n")
     print(json.dumps(found, indent=1))
 
-if __name__ == "__main__" and "ipykernel" not in sys.modules: main()
+# %% ../../nbs/agents/09_guard_costs.ipynb #df3ea20d
+#| eval: false
+if __name__ == "__main__": main()

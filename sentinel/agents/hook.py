@@ -187,4 +187,6 @@ def main() -> None:
     except BaseException: code = 2
     os._exit(code)      # without the end of Python, which takes as long as its start
 
-if __name__ == "__main__" and "ipykernel" not in sys.modules: main()
+# %% ../../nbs/agents/03_hook.ipynb #75847f8e
+#| eval: false
+if __name__ == "__main__": main()

@@ -146,4 +146,6 @@ def main() -> None:
     if words and not words[0].startswith("--") or "--help" in words: sys.exit(command(words))
     hook.main()
 
-if __name__ == "__main__" and "ipykernel" not in sys.modules: main()
+# %% ../../nbs/agents/04_hook_install.ipynb #70f7454d
+#| eval: false
+if __name__ == "__main__": main()

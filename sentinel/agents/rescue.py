@@ -197,5 +197,6 @@ def installed() -> list[str]:
     "The agents that can be run here."
     return [name for name, (needs, _) in AGENTS.items() if find_spec(needs)]
 
-# %% ../../nbs/agents/08_rescue.ipynb #94ee3180
-if __name__ == "__main__" and "ipykernel" not in sys.modules: print(work(sys.argv[1]))
+# %% ../../nbs/agents/08_rescue.ipynb #8db0492b
+#| eval: false
+if __name__ == "__main__": print(work(sys.argv[1]))

@@ -71,4 +71,6 @@ def serve(path: str = "", idle: float = IDLE) -> bool:
             except FileNotFoundError: pass
     return True
 
-if __name__ == "__main__" and "ipykernel" not in sys.modules: serve()
+# %% ../../nbs/agents/04_resident.ipynb #00c0ec93
+#| eval: false
+if __name__ == "__main__": serve()
