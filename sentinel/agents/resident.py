@@ -6,7 +6,7 @@
 __all__ = ['IDLE', 'Resident', 'Question', 'serve']
 
 # %% ../../nbs/agents/04_resident.ipynb #581a14ae
-import gc, json, os, sys, threading, time
+import gc, json, os, threading, time
 from socketserver import StreamRequestHandler, ThreadingUnixStreamServer
 import sentinel
 from .hook import LARGEST, Setup, answer, answered, is_own, socket_path

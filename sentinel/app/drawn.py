@@ -8,11 +8,11 @@ __all__ = ['WIDE', 'HIGH', 'ACROSS', 'DOWN', 'MINUTES', 'Node', 'nodes_of', 'lay
 
 # %% ../../nbs/app/04_drawn.ipynb #a9c4e00c
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 from .look import card, numbers, shown
 from ..oversight.metrics import caught, counts, harmful, ratio
-from ..oversight.observation import Observation, behind
+from ..oversight.observation import Observation
 from ..oversight.rows import Row
 from ..world.conditions import MECHANISMS, World, affected, tick
 from ..world.execute import carry_out, place
