@@ -22,7 +22,8 @@ def shown(text: object) -> str:
 LOOK_CSS = """
 .sn{--sn-bg:#fff;--sn-soft:#f3f5f8;--sn-line:#d5dbe3;--sn-text:#1c2430;--sn-dim:#4d5968;
 --sn-good:#17653a;--sn-warn:#7d5400;--sn-bad:#b3261e;--sn-ask:#3c4fa5;
---sn-goodbg:#e8f5ec;--sn-warnbg:#fdf3dd;--sn-badbg:#fcebea;--sn-askbg:#ebeefb;color:var(--sn-text);line-height:1.5}
+--sn-goodbg:#e8f5ec;--sn-warnbg:#fdf3dd;--sn-badbg:#fcebea;--sn-askbg:#ebeefb;color:var(--sn-text);line-height:1.5;
+overflow-wrap:anywhere}
 .dark .sn{--sn-bg:#161b22;--sn-soft:#1f262f;--sn-line:#39434f;--sn-text:#e2e8f0;--sn-dim:#a9b5c3;
 --sn-good:#7bd49b;--sn-warn:#f0c468;--sn-bad:#ff9c94;--sn-ask:#aebcff;
 --sn-goodbg:#17301f;--sn-warnbg:#33290f;--sn-badbg:#3a1d1b;--sn-askbg:#212847}
@@ -47,7 +48,8 @@ margin:6px 0;font-size:.875rem}
 .sn th,.sn td{text-align:left;vertical-align:top;border:0 !important;border-bottom:1px solid var(--sn-line) !important;
 padding:5px 10px 5px 0 !important;color:var(--sn-text);overflow-wrap:break-word;word-break:normal}
 .sn td:first-child,.sn th{white-space:nowrap}
-.sn .sn-wide{overflow-x:auto}.sn .sn-row{display:flex;flex-wrap:wrap;gap:8px 20px}.sn .sn-row>div{min-width:6rem}
+.sn td.sn-text{overflow-wrap:anywhere;min-width:8rem;white-space:normal}
+.sn .sn-wide{overflow-x:auto;width:0;min-width:100%}.sn .sn-row{display:flex;flex-wrap:wrap;gap:8px 20px}.sn .sn-row>div{min-width:6rem}
 .sn .sn-number{font-size:1.3rem;font-weight:600}.sn summary{cursor:pointer;color:var(--sn-text)}
 .sn svg text{fill:var(--sn-text)}
 """

@@ -6,8 +6,9 @@
 __all__ = ['Asked', 'SNIPPETS', 'as_curl', 'as_requests', 'as_langchain', 'as_openai_agents', 'as_claude_code', 'snippet']
 
 # %% ../../nbs/app/02_snippets.ipynb #9fea838c
-import json, shlex
+import json, re, shlex
 from collections.abc import Callable, Mapping
+from ..live.request import amiss
 
 # %% ../../nbs/app/02_snippets.ipynb #ce640bf9
 Asked = Mapping[str, str]      # the fields of a request; the action at least
@@ -92,8 +93,8 @@ SNIPPETS: dict[str, tuple[str, Callable[[Asked, str], str]]] = {      # by name:
     "OpenAI Agents SDK": ("python", as_openai_agents), "Claude Code hook": ("shell", as_claude_code)}
 
 def snippet(kind: str, asked: Asked, url: str) -> str:
-    "A question as code. Raises ValueError for a kind that there is not, or a text that cannot be sent."
+    "A question as code. Raises ValueError, in one line, for an unknown kind, or what the service would refuse."
     if kind not in SNIPPETS: raise ValueError(f"there is no snippet for {kind[:40]!r}")
-    try: "".join(asked.values()).encode("utf-8")
-    except UnicodeEncodeError: raise ValueError("there is half a character in it (a lone surrogate)") from None
+    if said := amiss(dict(asked)): raise ValueError(said)
+    if not re.fullmatch(r"https?://[!-~]+", url): raise ValueError(f"{url[:80]!r} is not the address of a server")
     return SNIPPETS[kind][1](asked, url.rstrip("/"))
