@@ -113,7 +113,7 @@ def forbidden(path):
     floor = name.split("/")[0].removesuffix(".py")
     rules = [(floor in ("ground", "world", "oversight", "training"), "openenv"), (floor == "server", "sentinel.client"),
              (floor in ("client", "calls", "models"), "sentinel.server"), (floor in ("server", "client", "models"), "sentinel.training"),
-             (floor == "doors" and name != "doors/trl.py", "sentinel.training"), (floor != "cli" and floor != "doors", "gradio")]
+             (floor == "doors" and name != "doors/trl.py", "sentinel.training"), (floor not in ("cli", "doors", "app"), "gradio")]
     return sorted(f"{name}: {m}" for applies, bad in rules if applies for m in found if m == bad or m.startswith(bad + "."))
 
 
