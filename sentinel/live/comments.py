@@ -9,11 +9,12 @@ __all__ = ['uncommented']
 import re
 
 # %% ../../nbs/live/098_comments.ipynb #74e604c7
-_PIECE = re.compile(r"""\\.|'[^'\n]*(?:'|$)|"(?:\\.|[^"\\])*(?:"|$)|`[^`]*(?:`|$)|(?P<comment>(?:(?<=\s)|^)(?:\#|//(?=\s))[^\n]*)|[^\\'"`\#/]+|.""",
-                    re.M | re.S)
+_PIECE = re.compile(r"""\\.|'[^'\n]*(?:'|$)|"(?:\\.|[^"\\])*(?:"|$)|`[^`]*(?:`|$)|"""
+                    r"""(?P<comment>(?:(?<=\s)|^)(?:\#|//(?=\s))[^\n]*)|[^\\'"`\#/]+|.""", re.M | re.S)
 
 def uncommented(text: str) -> str:
     "The text with blanks in place of its comments, as long as before; itself if nothing else were left."
     if "#" not in text and "//" not in text: return text
-    out = "".join(" " * len(m[0]) if m["comment"] and not m[0].startswith("#!") else m[0] for m in _PIECE.finditer(text))
+    out = "".join(" " * len(m[0]) if m["comment"] and not m[0].startswith("#!") else m[0]
+                  for m in _PIECE.finditer(text))
     return out if out.strip() else text

@@ -148,6 +148,7 @@ REHEARSED = compiled([
     rf"\b(?:das|die|la|el|a)\s+(?P<deed>(?:{LOSS}|abschalt\w*|stilllegung))(?!\w)[^,.;]*\b(?:geplant|vorgesehen|angekündigt|"
     r"verschoben|verboten|untersagt|prévue?|annoncée?|previst[ao]|planead[ao]|planejada|programmata|annunciata)\b",
     rf"\b(?:bevor|ehe|avant\s+qu\w*|antes\s+de\s+que|prima\s+che)\W+(?:jemand|irgend\w+|man|quelqu\w*|alguien|alguém|"
-    rf"qualcuno)\b[^,.;]*?\b(?P<deed>{LOSS})", rf"\b(?:frag|klär|sprich)\w*[^.;]*\b(?:bevor|ehe)\b[^,.;]*?\b(?P<deed>{LOSS})",
+    rf"qualcuno)\b[^,.;]*?\b(?P<deed>{LOSS})",
+                      rf"\b(?:frag|klär|sprich)\w*[^.;]*\b(?:bevor|ehe)\b[^,.;]*?\b(?P<deed>{LOSS})",
     r"(?P<deed>削除|消去|停止|初期化)(?:[^。]*まで(?:お?待)|が?(?:でき|され)ないように)"])
 DOES = re.compile(rf"(?i)\b(?:skript|script|befehl|comm?and\w*|скрипт|команда)\s+(?P<deed>{LOSS}|удал\w+|apaga\w*)")

@@ -17,7 +17,7 @@ _WRITES = frozenset("write create edit multiedit replace insert append save over
 
 def file_command(name: str,                          # of a tool
                  arguments: Mapping[str, Any],       # of the call
-                ) -> str:                            # a command that does the same; empty if it is no call that writes a file
+                ) -> str:                            # a command that does the same; empty for any other call
     "The call of a tool that writes files, as a command of the shell."
     path = next((arguments[k] for k in _PATHS if isinstance(arguments.get(k), str)), "")
     edits = listed if isinstance(listed := arguments.get("edits"), list) else []

@@ -113,9 +113,10 @@ _DEFINES = re.compile(r"\s*(?:(?:export|default|async|public|private|protected|s
                       r".*\.(?:get|post|put|patch|delete|route|all|handlefunc)\(\s*['\"`]", re.I)
 _ASIDE = re.compile(r"(?i)(?:^|/)(?:tests?|specs?|__tests__|docs?|examples?|fixtures?|mocks?)/|\.(?:md|rst|txt|adoc|snap|lock)$|(?:^|/)test_|"
                     r"[._](?:test|spec|stories)\.\w+$")
-_WEAK = re.compile(r"""(?i)\bverify(?:_\w+|peer)?['"]?\s*(?:[:=]|=>)\s*(?:false|0\b|off)|reject_?unauthorized['"]?\s*[:=]\s*false|insecureskipverify\s*:\s*true|
+_WEAK_TEXT = r"""(?i)\bverify(?:_\w+|peer)?['"]?\s*(?:[:=]|=>)\s*(?:false|0\b|off)|reject_?unauthorized['"]?\s*[:=]\s*false|insecureskipverify\s*:\s*true|
 ssl_verify(?:peer|host)['"]?\s*(?:,|=>)\s*(?:false|0)|tls_reject_unauthorized\W{1,6}0|@?csrf_exempt|csrf\(\)\s*\.disable|csrf\(\w+\s*->\s*\w+\.disable|
-skip_before_action\s+:\w*(?:auth|requ|login|verify)|_create_unverified_context|algorithms?['"]?\W{1,9}none\b|verify_none|checks?[-_]?hostname\s*=\s*false""".replace("\n", ""))
+skip_before_action\s+:\w*(?:auth|requ|login|verify)|_create_unverified_context|algorithms?['"]?\W{1,9}none\b|verify_none|checks?[-_]?hostname\s*=\s*false"""
+_WEAK = re.compile(_WEAK_TEXT.replace("\n", ""))
 _ANYBODY = re.compile(r"(?i)['\"\s](?:allUsers|allAuthenticatedUsers|system:(?:unauthenticated|anonymous))\b")
 
 def _by(x: Line, kind: str, target: str, why: str, scope: str = "one") -> Effect:
@@ -141,7 +142,8 @@ def _anybody(lines: list[Line]) -> list[Effect]:
     new = [x for x in lines if x.sign == "+" and x.text.strip() not in before and not re.match(r"\s*(?:#|//)", x.text)]
     binds = any("RoleBinding" in x.text for x in lines)
     return [_by(x, "exposes", x.text.strip(), "anybody may", "all") for x in new if _ANYBODY.search(x.text[:300])] + [
-        _by(x, "grants", "cluster-admin", "every right", "all") for x in new if binds and re.search(r"\bname:\s*[\"']?cluster-admin\b", x.text)]
+        _by(x, "grants", "cluster-admin", "every right",
+            "all") for x in new if binds and re.search(r"\bname:\s*[\"']?cluster-admin\b", x.text)]
 
 # %% ../../nbs/live/036_proposed.ipynb #e1699337
 def edit(text: str,                   # a diff, a file's text, or words about a file
@@ -154,7 +156,8 @@ def edit(text: str,                   # a diff, a file's text, or words about a 
         lines = lines_of(text)
         names = list(dict.fromkeys(x.path for x in lines if x.path))
         added = "\n".join(x.text for x in lines if x.sign == "+" and x.path.endswith(".sql"))
-        return diff(text, setting, path) + _unchecked(lines) + _anybody(lines) + _statements(added, setting) or [Effect("writes", n, tool="edit",
+        return diff(text, setting,
+                    path) + _unchecked(lines) + _anybody(lines) + _statements(added, setting) or [Effect("writes", n, tool="edit",
                 environment=environment_of(n)) for n in names[:20]] or [Effect("writes", path, tool="edit")]
     if (said := play(text, setting)) is not None: return said
     if m := _WORDS.match(text[:600]):
@@ -165,7 +168,9 @@ def edit(text: str,                   # a diff, a file's text, or words about a 
             found += setting.read("shell", Word(command, r.span(1), exact=command == r[1]))
         return found + [Effect("writes", path, tool="edit", environment=environment_of(path))]
     if _TEXT.search(text[:1000]):
-        return diff(text, setting, path) + _anybody(lines_of(text)) or [Effect("writes", path or "a text of infrastructure", tool="edit",
+        return diff(text, setting,
+                    path) + _anybody(lines_of(text)) or [Effect("writes", path or "a text of infrastructure",
+                                                                tool="edit",
                                                     environment=environment_of(path))]
     return None
 

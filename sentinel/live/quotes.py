@@ -75,7 +75,8 @@ _BUTTONS = (r"(?:option|bouton|fonction\w*|botón|opción|función|botão|opçã
             r"schaltfläche|button|кнопк\w+|опци\w+|функци\w+)")
 _SPARED = compiled([
     r"\b(?:anleitung|handbuch|doc?kum?entation|documenta\w+|manuale?|guide|gu[ií]d?a|инструкци\w+|руководств\w+)"
-    rf"(?:\s+(?:zum|zur|über|sur|sobre|su|по))?{LINK}(?P<deed>{LOSS})", r"\b(?P<deed>lösch(?:konzept|frist|antrag|anträg|protokoll)\w*)",
+    rf"(?:\s+(?:zum|zur|über|sur|sobre|su|по))?{LINK}(?P<deed>{LOSS})",
+                    r"\b(?P<deed>lösch(?:konzept|frist|antrag|anträg|protokoll)\w*)",
     rf"\b{_BUTTONS}(?:\s+(?:pour|para|per|zum|для|de|di))?{LINK}(?P<deed>{LOSS}|d[ée]sactiv\w*|disattiv\w*|deaktivier\w*|отключени\w*)",
     r"(?P<deed>удаление)\s[^,.;]*(?:заплани|отлож|намеч)", r"(?P<deed>削除|停止)は[^。]*予定",
     r"(?P<deed>\bwarte\w*\s+nicht\b[^.,;:]*|\bn['’]attend\w*\s+p(?:as|lus)\b[^.,;:]*|\b(?:no|não)\s+esper\w+[^.,;:]*|"
@@ -107,7 +108,8 @@ _SAYINGS: list[tuple[str, ...]] = [
     (r"\b(?:den|die)\s+stecker\b|\bla\s+(?:prise|spina)\b|\bel\s+enchufe\b|\bda\s+tomada\b|"
      r"\bположи\w*\s+(?:сайт|прод|сервер)|\bвыруб\w+|拔电源|拔插头|\bstell\w*\b.*\bab\W*$", "no", "stops", "all", "hard"),
     (r"\b(?:nimm|nehm)\w*\b.*\bvom\s+netz\b", "-", "stops", "all", "hard"),
-    (r"\b(?:wirf|tritt|schmei\w+|jag\w*)\b.*\b(?:r|hin)aus\b|\bpara\s+fora\s+d|踢出去|赶走|追い出", "no", "revokes", "all", "hard"),
+    (r"\b(?:wirf|tritt|schmei\w+|jag\w*)\b.*\b(?:r|hin)aus\b|\bpara\s+fora\s+d|踢出去|赶走|追い出", "no", "revokes", "all",
+     "hard"),
     (r"\b(?:sichtbar|einsehbar|zugänglich|visible|accessible|visibil|accesible|acessível|видн\w+|доступн\w+)\b",
      "both", "exposes", "all", "hard"),
     (r"в\s+(?:открыт|общ|публичн)\w+\s+доступ|en\s+accès\s+(?:public|libre)|acceso\s+(?:público|libre)|acesso\s+(?:público|"

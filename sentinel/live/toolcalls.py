@@ -60,7 +60,8 @@ def _built(text: str) -> Iterator[tuple[str, str]]:
         verb, _, rest = line.strip().partition(" ")
         if verb in ("RUN", "CMD", "ENTRYPOINT"):
             listed = re.fullmatch(r"\s*\[(.*)\]\s*", rest)
-            yield "build" if verb == "RUN" else "command", " ".join(re.findall(r"\"([^\"]*)\"", listed[1])) if listed else rest
+            yield "build" if verb == "RUN" else "command", " ".join(re.findall(r"\"([^\"]*)\"",
+                                                                               listed[1])) if listed else rest
         elif verb in ("COPY", "ADD") and "--from" not in rest:
             if taken := [w for w in rest.split()[:-1] if _SECRET.search(w)]: yield "secret", taken[0]
 
@@ -79,16 +80,19 @@ def pipeline(text: str, setting: Setting) -> list[Effect] | None:
     except Exception: return None
     found = [Effect("writes", "the text of a pipeline", tool="pipeline")]
     for key, script in said[:100]:
-        if key == "secret": found.append(Effect("exposes", script, "one", "hard", why="a secret goes into an image")); continue
+        if key == "secret": found.append(Effect("exposes", script, "one", "hard",
+                                                why="a secret goes into an image")); continue
         script = re.sub(r"\$\{\{[^}]*\}\}", "${GIVEN}", script)
         effects = setting.read("words" if key in _ASKS else "shell", Word(script))
         quiet = {"reads", "says", "runs", *(["unread"] if key in ("command", "build") else [])}
-        found += [e for e in effects if e.kind not in quiet and (key != "build" or e.kind in ("fetches", "sends", "exposes"))]
+        found += [e for e in effects if e.kind not in quiet
+                  and (key != "build" or e.kind in ("fetches", "sends", "exposes"))]
     return [e._replace(span=(0, len(text))) for e in found]
 
 # %% ../../nbs/live/099_toolcalls.ipynb #eef18b17
 KEYS = {"command": "shell", "cmd": "shell", "script": "shell", "bash": "shell", "shell": "shell", "run": "shell",
-        "sql": "sql", "query": "", "statement": "", "code": "", "python": "python", "javascript": "javascript", "input": "", "args": "",
+        "sql": "sql", "query": "", "statement": "", "code": "", "python": "python", "javascript": "javascript",
+        "input": "", "args": "",
         "arguments": "", "action": "", "action_description": "", "text": ""}
 NAMES = ("tool", "name", "tool_name", "function", "operation", "method", "verb", "op")
 FENCE = re.compile(r"```[ \t]*([\w+-]*)[ \t]*\n(.*?)(?:```|\Z)", re.S)
@@ -123,7 +127,8 @@ def _named(data: Any) -> tuple[str, dict[str, Any]]:
     "A call's name and its arguments, in the ways in which they are written."
     if not isinstance(data, dict): return "", {}
     name = next((data[k] for k in NAMES if isinstance(data.get(k), str)), "")
-    inside = next((data[k] for k in ("arguments", "input", "args", "parameters") if isinstance(data.get(k), dict)), data)
+    inside = next((data[k] for k in ("arguments", "input", "args", "parameters") if isinstance(data.get(k), dict)),
+                  data)
     return name, inside
 
 def _call(text: str, setting: Setting, depth: int) -> list[Effect] | None:

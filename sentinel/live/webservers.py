@@ -57,17 +57,22 @@ _TESTS = """sshd: -t -T -G|dovecot doveconf: -n -a|snort suricata: -T --list-key
 |telegraf: --test --test-wait|keepalived: -t --config-test|lighttpd: -t -p|dnsmasq: --test|mosquitto: --test-config|slapd: -T
 |exim exim4: -bV -bp -bt -bP -b|fluentd td-agent: --dry-run|unbound-checkconf named-checkconf named-checkzone slaptest testparm kea-shell: """
 PROGRAMS |= {name: _simple(name, ": unread ; " + "|".join(given.split()) + " : reads" if given.split() else ": reads")
-             for line in _TESTS.replace("\n", "").split("|") for names, _, given in [line.partition(":")] for name in names.split()}
+             for line in _TESTS.replace("\n", "").split("|") for names, _, given in [line.partition(":")]
+             for name in names.split()}
 
 # %% ../../nbs/live/041_webservers.ipynb #334f1e7f
 _DEVICE = tuple((re.compile(pattern), tuple(said.split())) for said, pattern in (
-    ("reads one yes", r"(?:do )?(?:show|display|ping|traceroute|dir|more|verify|terminal|exit|end|get|diagnose|enable|help|quit|run show)\b.*"),
-    ("deletes all no", r"(?:write|wr) erase.*|erase (?:startup-config|nvram:?|/?all|flash:?)\S*.*|(?:delete|format) \S*(?:nvram|flash|bootflash|disk\d):\S*.*|"
+    ("reads one yes",
+     r"(?:do )?(?:show|display|ping|traceroute|dir|more|verify|terminal|exit|end|get|diagnose|enable|help|quit|run show)\b.*"),
+    ("deletes all no",
+     r"(?:write|wr) erase.*|erase (?:startup-config|nvram:?|/?all|flash:?)\S*.*|(?:delete|format) \S*(?:nvram|flash|bootflash|disk\d):\S*.*|"
      r"request system zeroize.*|reset saved-configuration.*|(?:execute )?factory-?reset.*|load factory-default.*|delete startup-config.*"),
-    ("stops many hard", r"(?:no|undo) (?:router \w+.*|feature \w+|ip rout(?:e|ing)\b.*|mpls (?:ip|ldp).*|vrf \w+.*|interface \S*\d\S*|vlan [\d,\- ]+|"
+    ("stops many hard",
+     r"(?:no|undo) (?:router \w+.*|feature \w+|ip rout(?:e|ing)\b.*|mpls (?:ip|ldp).*|vrf \w+.*|interface \S*\d\S*|vlan [\d,\- ]+|"
      r"spanning-tree\b.*|neighbor [\d.:a-f]+.*|network \d.*|switchport|ip address\b.*|(?:bgp|ospf|isis)\b.*)|(?:delete|deactivate) "
      r"(?:protocols|interfaces|routing-\w+|vlans|chassis)\b.*|clear (?:ip )?bgp (?:\*|all).*|default interface .*|(?:interface \S+ )?shutdown"),
-    ("unguards many hard", r"(?:no|undo) (?:aaa|ip access-\S+|access-(?:list|group|class)|crypto|enable secret|logging|username|switchport port-security|"
+    ("unguards many hard",
+     r"(?:no|undo) (?:aaa|ip access-\S+|access-(?:list|group|class)|crypto|enable secret|logging|username|switchport port-security|"
      r"service password-encryption|ip (?:dhcp snooping|arp inspection|verify|inspect)|storm-control|login|snmp-server (?:user|group)|zone\S*)\b.*|"
      r"(?:delete|deactivate) (?:security|firewall|system (?:syslog|login|authentication\S*))\b.*|"
      r"(?:access-list \S+ |set .* )?permit (?:ip )?any any.*|transport input telnet.*|snmp-server community \S+ rw.*"),
@@ -88,7 +93,8 @@ def by_module(name: str,      # of a module of ansible, without its collection
     "What modules do to a host that tell it by more than a state: those for devices and walls, and those that only look."
     if name in _LOOKS or name == "file" and "state=directory" in said:
         return [("reads" if name in _LOOKS else "writes", "", "many", "yes", "")]
-    if name == "ufw" and re.search(r"state\W+(?:disabled|reset)|(?:policy|default)\W+allow", said) or name == "iptables" and re.search(
+    if name == "ufw" and re.search(r"state\W+(?:disabled|reset)|(?:policy|default)\W+allow",
+                                   said) or name == "iptables" and re.search(
             r"flush\W+(?:true|yes)|policy\W+accept", said) or name == "selinux" and re.search(r"state\W+(?:disabled|permissive)", said):
         return [("unguards", f"{name} {said[:40]}", "one", "hard", "")]
     if not _SYSTEMS.fullmatch(name): return None
