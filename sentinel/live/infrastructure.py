@@ -13,7 +13,7 @@ from .effects import Effect
 from .releases import helm
 from .rows import Case
 from .verbs import falling_in, table
-from .webservers import by_module
+from .devices import by_module
 
 # %% ../../nbs/live/035_infrastructure.ipynb #a9e526a1
 TERRAFORM = """

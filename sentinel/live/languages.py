@@ -35,7 +35,8 @@ from .words import words
 from .clients import looks_like_sql
 from .code import looks_like_python
 from .javascript import looks_like_javascript
-from .snippets import looks_like_snippet, snippet
+from .snippet_marks import looks_like_snippet
+from .snippets import snippet
 from .tongues_which import language_of as tongue
 from .written import looks_like_prose
 

@@ -11,9 +11,10 @@ from collections.abc import Iterator
 from typing import Any
 import yaml
 from .commands import Command, Setting, Word
-from .edits import Line, diff, lines_of
+from .edits import diff, lines_of
 from .effects import Effect, environment_of
 from .infrastructure import ansible
+from .unchecked import anybody, unchecked
 
 # %% ../../nbs/live/036_proposed.ipynb #bdf34f16
 _DIFF = re.compile(r"\A\s{0,20}(diff --git |--- [^\n]{1,300}\n\+\+\+ |@@ -\d+|Index: \S+\n|\*\*\* Begin Patch)", re.M)
@@ -102,49 +103,6 @@ def play(text: str, setting: Setting) -> list[Effect] | None:
             found += ansible(Command(words), setting)
     return [e._replace(span=(0, len(text))) for e in found] or [Effect("reads", "a playbook", tool="ansible")]
 
-# %% ../../nbs/live/036_proposed.ipynb #7f01ba3f
-_CHECK = re.compile(r"""(?ix)(?<![\w-])(?:(?:require|ensure|check|verify|assert|enforce|validate|is|has|must|protect|only)[-_]?(?:\w{0,20}?[-_]?)?
-(?:auth\w*|admin\w*|logged_?in|login|perm(?:ission)?s?|roles?|scopes?|signature|token|owner\w*|csrf|forgery|session|access|mfa|origin)\b|
-\w{0,30}(?:login|permission|admin|staff|superuser|auth|token)\w{0,4}_required\b|user_passes_test|authenticate\w*|authori[sz]e(?:_\w+|d)?\b|
-(?:pre|post)authorize|secured\b|rolesallowed|useguards|permission_classes|jwt\.verify|depends\((?:get_)?current_\w*user|
-[\w.']{0,60}(?:csrf|authentication|auth)\w{0,4}middleware)""")
-_NOTE = re.compile(r"\s*(?://|\#(?!\[)|/?\*|--|<!--|['\"]{3}|import\b|from\s|using\s|use\s|(?:const|let|var)\s.*\brequire\()")
-_DEFINES = re.compile(r"\s*(?:(?:export|default|async|public|private|protected|static|override)\s+)*(?:def|function|class|func|fn|fun|interface)\b|"
-                      r".*\.(?:get|post|put|patch|delete|route|all|handlefunc)\(\s*['\"`]", re.I)
-_ASIDE = re.compile(r"(?i)(?:^|/)(?:tests?|specs?|__tests__|docs?|examples?|fixtures?|mocks?)/|\.(?:md|rst|txt|adoc|snap|lock)$|(?:^|/)test_|"
-                    r"[._](?:test|spec|stories)\.\w+$")
-_WEAK_TEXT = r"""(?i)\bverify(?:_\w+|peer)?['"]?\s*(?:[:=]|=>)\s*(?:false|0\b|off)|reject_?unauthorized['"]?\s*[:=]\s*false|insecureskipverify\s*:\s*true|
-ssl_verify(?:peer|host)['"]?\s*(?:,|=>)\s*(?:false|0)|tls_reject_unauthorized\W{1,6}0|@?csrf_exempt|csrf\(\)\s*\.disable|csrf\(\w+\s*->\s*\w+\.disable|
-skip_before_action\s+:\w*(?:auth|requ|login|verify)|_create_unverified_context|algorithms?['"]?\W{1,9}none\b|verify_none|checks?[-_]?hostname\s*=\s*false"""
-_WEAK = re.compile(_WEAK_TEXT.replace("\n", ""))
-_ANYBODY = re.compile(r"(?i)['\"\s](?:allUsers|allAuthenticatedUsers|system:(?:unauthenticated|anonymous))\b")
-
-def _by(x: Line, kind: str, target: str, why: str, scope: str = "one") -> Effect:
-    return Effect(kind, target[:80], scope, "hard", environment_of(x.path), "edit", why, (x.at, x.at + len(x.text) + 1))
-
-def _unchecked(lines: list[Line]) -> list[Effect]:
-    "Checks that a diff of a program takes away, or switches off."
-    code = [x for x in lines if not _ASIDE.search(x.path)]
-    own = [x for x in code if x.sign != " " and not _NOTE.match(x.text)]
-    spoken = lambda x: x.text if x.text.strip()[:1] in "'\"@" else re.sub(r"\"[^\"]*\"|'[^']*'", "''", x.text)
-    checks = {sign: [x for x in own if x.sign == sign for _ in _CHECK.finditer(spoken(x)[:600])
-                     if not re.match(r"\s*(?:async\s+)?(?:def|function|func|fn|class)\s", x.text)] for sign in "+-"}
-    gone = lambda sign: sum(1 for x in own if x.sign == sign and _DEFINES.match(x.text))
-    found = [_by(x, "unguards", x.path or x.text.strip(), "a check is taken away") for x in checks["-"][:1]
-             if len(checks["-"]) > len(checks["+"]) and gone("-") <= gone("+")]
-    before = " ".join(x.text for x in code if x.sign == "-")
-    return found + [_by(x, "unguards", m[0], "a check is switched off") for x in own if x.sign == "+"
-                    for m in [_WEAK.search(x.text[:600])] if m and m[0] not in before]
-
-def _anybody(lines: list[Line]) -> list[Effect]:
-    "Rights for everybody, or all rights, in a text of infrastructure."
-    before = {x.text.strip() for x in lines if x.sign == "-"}
-    new = [x for x in lines if x.sign == "+" and x.text.strip() not in before and not re.match(r"\s*(?:#|//)", x.text)]
-    binds = any("RoleBinding" in x.text for x in lines)
-    return [_by(x, "exposes", x.text.strip(), "anybody may", "all") for x in new if _ANYBODY.search(x.text[:300])] + [
-        _by(x, "grants", "cluster-admin", "every right",
-            "all") for x in new if binds and re.search(r"\bname:\s*[\"']?cluster-admin\b", x.text)]
-
 # %% ../../nbs/live/036_proposed.ipynb #e1699337
 def edit(text: str,                   # a diff, a file's text, or words about a file
          setting: Setting,            # what it is read in
@@ -157,7 +115,7 @@ def edit(text: str,                   # a diff, a file's text, or words about a 
         names = list(dict.fromkeys(x.path for x in lines if x.path))
         added = "\n".join(x.text for x in lines if x.sign == "+" and x.path.endswith(".sql"))
         return diff(text, setting,
-                    path) + _unchecked(lines) + _anybody(lines) + _statements(added, setting) or [Effect("writes", n, tool="edit",
+                    path) + unchecked(lines) + anybody(lines) + _statements(added, setting) or [Effect("writes", n, tool="edit",
                 environment=environment_of(n)) for n in names[:20]] or [Effect("writes", path, tool="edit")]
     if (said := play(text, setting)) is not None: return said
     if m := _WORDS.match(text[:600]):
@@ -169,7 +127,7 @@ def edit(text: str,                   # a diff, a file's text, or words about a 
         return found + [Effect("writes", path, tool="edit", environment=environment_of(path))]
     if _TEXT.search(text[:1000]):
         return diff(text, setting,
-                    path) + _anybody(lines_of(text)) or [Effect("writes", path or "a text of infrastructure",
+                    path) + anybody(lines_of(text)) or [Effect("writes", path or "a text of infrastructure",
                                                                 tool="edit",
                                                     environment=environment_of(path))]
     return None
