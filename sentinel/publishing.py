@@ -128,9 +128,10 @@ def _commit(api: Any, where: dict[str, Any], upload: Upload) -> str:
     from huggingface_hub import CommitOperationAdd, CommitOperationDelete
     there = set(api.list_repo_files(**where)) - KEPT
     if there - {"README.md"}:
-        with tempfile.TemporaryDirectory() as folder:
-            get = lambda: Path(api.hf_hub_download(**where, filename="README.md", local_dir=folder)).read_text("utf-8")
-            card = get() if "README.md" in there else ""
+        card = ""
+        if "README.md" in there:
+            with tempfile.TemporaryDirectory() as folder:
+                card = Path(api.hf_hub_download(**where, filename="README.md", local_dir=folder)).read_text("utf-8")
         if CANARY not in card: raise ValueError("it holds something else: choose another repository")
     gone = [CommitOperationDelete(p) for p in sorted(there - set(upload.files))]
     added = [CommitOperationAdd(p, content) for p, content in upload.files.items()]

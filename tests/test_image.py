@@ -95,12 +95,17 @@ def test_the_image_starts_as_it_says_and_its_small_overseer_decides(image, tmp_p
     command[command.index("0.0.0.0")] = "127.0.0.1"
     bare = {"PATH": f"{image}/env/bin", "HOME": str(tmp_path), "PYTHONUNBUFFERED": "1"}
     command[0] = f"{image}/env/bin/{command[0]}"
-    with subprocess.Popen(command, cwd=tmp_path, env=bare, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as server:
+    given = dict(pair.split("=", 1) for line in DOCKERFILE["ENV"] for pair in line.split())
+    bare |= {k: v.replace("/home/sentinel", str(tmp_path)) for k, v in given.items() if k.startswith("SENTINEL_")}
+    (tmp_path / "app").mkdir()
+    with subprocess.Popen(command, cwd=tmp_path / "app", env=bare, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as server:
         try:
             ready(f"http://127.0.0.1:{port}", server, 60)
             check = json.loads(re.search(r"\[.*\]", DOCKERFILE["HEALTHCHECK"][0])[0])
             check = [c.replace(":8000", f":{port}") for c in check]
             assert subprocess.run(check, env=bare, cwd=tmp_path).returncode == 0
+            page = urllib.request.urlopen(f"http://127.0.0.1:{port}/web/", timeout=20)
+            assert page.status == 200 and b"SENTINEL" in page.read()
             with connect(f"http://127.0.0.1:{port}") as env:
                 got = env.reset(task_id="action_screen", seed=3)
                 while not got.done:
@@ -109,6 +114,7 @@ def test_the_image_starts_as_it_says_and_its_small_overseer_decides(image, tmp_p
         finally:
             server.terminate()
         assert server.wait(15) == 0
+    assert not list((tmp_path / "app").iterdir()) and (tmp_path / "live.db").is_file()  # the image's user may not write there
     program = ("from sentinel import Episode, generate_scenario, nano_overseer\n"
                "print(nano_overseer()([Episode(generate_scenario('war_room', 42)).observation])[0].decision)")
     said = subprocess.run([image / "env" / "bin" / "python", "-c", program], cwd=tmp_path, env=bare, capture_output=True, text=True)

@@ -47,7 +47,7 @@ EXTRAS = {"openai": "openai", "ray": "ray", "torch": "hf", "transformers": "hf",
           "fastapi": "serve", "uvicorn": "serve", "prometheus_client": "serve", "websockets": "serve", "sqlalchemy": "live", "alembic": "live",
           "limits": "live", "yaml": "live", "sqlglot": "live", "tree_sitter": "live", "tree_sitter_bash": "live",
           "tree_sitter_javascript": "live", "confusable_homoglyphs": "live", "detect_secrets": "live", "psycopg": "postgres",
-          "mcp": "mcp", "anyio": "mcp", "gradio": "serve", "httpx": "serve"}     # all else comes with `eval`
+          "mcp": "mcp", "anyio": "mcp", "gradio": "serve", "httpx": "serve", "huggingface_hub": "serve"}     # all else comes with `eval`
 
 def complain(text: str) -> None:
     "One red line on the error stream."

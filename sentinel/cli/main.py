@@ -9,7 +9,7 @@ __all__ = ['ABOUT', 'app', 'VERSION', 'Version', 'COMMANDS', 'GROUPS', 'tell_ver
 from typing import Annotated
 import typer
 import sentinel
-from . import evaluation, incidents, live, log, proxy, serving, studies, training, world
+from . import evaluation, incidents, live, log, proxy, publish, serving, studies, training, world
 
 # %% ../../nbs/cli/08_main.ipynb #17ee6f96
 ABOUT = """Train and test AI overseers: models that judge another agent's action before it runs.
@@ -32,7 +32,7 @@ Version = Annotated[bool, typer.Option("--version", help=VERSION, is_eager=True,
 def options(version: Version = False) -> None: pass
 
 COMMANDS = incidents.COMMANDS | evaluation.COMMANDS | studies.COMMANDS | world.COMMANDS | training.COMMANDS \
-    | serving.COMMANDS | live.COMMANDS | proxy.COMMANDS | log.COMMANDS
+    | serving.COMMANDS | live.COMMANDS | proxy.COMMANDS | log.COMMANDS | publish.COMMANDS
 for name, f in COMMANDS.items(): app.command(name)(f)
 GROUPS = live.GROUPS | log.GROUPS
 for group, (about, commands) in GROUPS.items():

@@ -39,13 +39,17 @@ def mcp_proxy(server: Server = None, connect: Connect = "", http: Http = "", url
         if http and (host not in ("127.0.0.1", "localhost") or not port.isdecimal()):
             raise ValueError(f"--http is 127.0.0.1:PORT, not {http!r}")
         if environment not in PLACES: raise ValueError(f"there is no environment {environment!r}")
+        import logging
         import anyio
-        from sentinel.agents.guard import Asking, guard
+        from sentinel.agents.guard import Asking
         from sentinel.agents.mcp_serve import http_app, over_stdio
+        from sentinel.live.policies import load_policy
         how = Asking(url, timeout=timeout, fail_mode=fail_mode, policy=policy, environment=environment).checked()
-        if not url: guard("true", how=how)      # a policy that is not there is said now
+        if not url: load_policy(policy)      # one that is not there is said now
+        logging.getLogger("mcp").setLevel(logging.CRITICAL)      # what goes wrong is said in a line, without a traceback
         if not http: raise typer.Exit(anyio.run(over_stdio, list(server or ()), connect, how))
         import uvicorn
-        uvicorn.run(http_app(list(server or ()), connect, how), host=host, port=int(port), log_level="error")
+        uvicorn.run(http_app(list(server or ()), connect, how), host=host, port=int(port), log_level="critical",
+                    timeout_graceful_shutdown=2)
 
 COMMANDS: dict[str, Command] = {"mcp-proxy": mcp_proxy}
