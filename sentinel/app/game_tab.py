@@ -15,7 +15,8 @@ from typing import Any
 import gradio as gr
 from .drawn import nodes_of, score_card, topology_svg
 from .look import TONES, card, numbers, page_of, shown, told_error
-from .replay_tab import SAVES, TASKS, consequence_card, forget, own_folder, played, proposal_card
+from .replay_tab import SAVES, TASKS, consequence_card, forget, on_board, own_folder, played, proposal_card
+from .scoreboard import Board
 from ..oversight.rows import Row, row_of, write_rows
 from ..oversight.verdicts import DECISIONS, Verdict
 
@@ -110,8 +111,9 @@ def downloaded(game: Game, folder: Path) -> Path:
     return path
 
 # %% ../../nbs/app/06_game_tab.ipynb #698a939e
-def game_tab() -> None:
+def game_tab(board: gr.State | None = None) -> None:      # the visitor's scoreboard
     "Build the tab, inside of an open page."
+    board = board or gr.State({})
     game, folder = gr.State(None), gr.State("", delete_callback=forget, time_to_live=3600)
     with gr.Row():
         task = gr.Dropdown(list(TASKS), value="war_room", label="Tier", elem_id="game-task", min_width=150)
@@ -135,8 +137,9 @@ def game_tab() -> None:
         try: return views(new_game(task, random.Random()))
         except ValueError as e: return None, told_error(str(e)), "", "", "", ""
 
-    def on_decide(g: Game | None, decision: str, turn: str) -> tuple[Any, ...]:
-        return views(g and in_turn(g, decision, turn))
+    def on_decide(g: Game | None, decision: str, turn: str, board: Board) -> tuple[Any, ...]:
+        g = g and in_turn(g, decision, turn)
+        return *views(g), on_board(board, "You are the Overseer", {"you": g.rows}) if g else gr.skip()
 
     def on_save(g: Game | None, folder: str) -> tuple[Any, str, str]:
         if g is None or not g.rows: return None, folder, told_error("Nothing has been decided yet.")
@@ -147,5 +150,5 @@ def game_tab() -> None:
     shows = [game, table, reveal, score, seen, note]
     start.click(on_start, task, shows, **quiet)
     for button, d in zip(buttons, DECISIONS):
-        button.click(lambda g, turn, d=d: on_decide(g, d, turn), [game, seen], shows, **quiet)
+        button.click(lambda g, turn, b, d=d: on_decide(g, d, turn, b), [game, seen, board], [*shows, board], **quiet)
     save.click(on_save, [game, folder], [file, folder, note], **quiet).then(None, file, js=SAVES % "game-file")

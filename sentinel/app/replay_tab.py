@@ -4,7 +4,8 @@
 
 # %% auto #0
 __all__ = ['TASKS', 'SPLITS', 'RUNS_NANO', 'WATCHED', 'SAVES', 'View', 'wanted', 'played', 'said_card', 'proposal_card',
-           'consequence_card', 'step_cards', 'last_step', 'exported', 'own_folder', 'forget', 'asked_for', 'replay_tab']
+           'consequence_card', 'so_far', 'on_board', 'step_cards', 'last_step', 'exported', 'own_folder', 'forget',
+           'asked_for', 'replay_tab']
 
 # %% ../../nbs/app/05_replay_tab.ipynb #86264bad
 import re, shutil, tempfile
@@ -15,9 +16,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import urlencode
 import gradio as gr
-from .drawn import courses, courses_svg, nodes_of, score_card, topology_svg
+from .drawn import courses, courses_svg, nodes_of, score_card, score_of, topology_svg
 from .live_tab import address_in
 from .look import TONES, card, gauge, page_of, shown, told_error
+from .scoreboard import Board, entered
 from ..ground import write_whole
 from ..oversight.observation import behind
 from ..oversight.overseers import RULES
@@ -88,6 +90,15 @@ def consequence_card(item: Any) -> str:
     told = f'<p class="sn-is-{tone}"><b>{shown(p.label)}</b>: {shown(reason(p.effects))}</p>'
     return card(told + courses_svg(*courses(behind(item.observation), p.action)), "What the world does", tone)
 
+def so_far(view: View) -> dict[str, list[Row]]:
+    "What each of the two decided up to a step."
+    items = played(view.task, view.seed, view.split, (view.one, view.other))[:view.step + 1]
+    return {who: [r[j] for _, r in items] for j, who in enumerate((view.one, view.other))}
+
+def on_board(board: Board, tab: str, said: Mapping[str, Sequence[Row]]) -> Board:
+    "The scoreboard after a step: everybody's decisions in a tab, counted as the benchmark counts them."
+    return entered(board, tab, {who: {"decisions": len(rows)} | score_of(rows) for who, rows in said.items()})
+
 def step_cards(view: View) -> tuple[str, str, str]:
     "A step as three pieces of HTML: the system with the proposal, the verdicts with their consequences, the scores."
     items = played(view.task, view.seed, view.split, (view.one, view.other))
@@ -95,8 +106,7 @@ def step_cards(view: View) -> tuple[str, str, str]:
     item, rows = items[k]
     o = item.observation
     left = card(topology_svg(nodes_of(o), o.proposed.action.target or ""), "The system") + proposal_card(o)
-    so_far = [[r[j] for _, r in items[:k + 1]] for j in range(2)]
-    scores = "".join(score_card(r[0]["overseer"], r) for r in so_far)
+    scores = "".join(score_card(*said) for said in so_far(view).items())
     return page_of(left), page_of(*map(said_card, rows), consequence_card(item)), page_of(scores)
 
 def last_step(view: View) -> int: return len(played(view.task, view.seed, view.split, (view.one, view.other))) - 1
@@ -121,8 +131,11 @@ def asked_for(said: Sequence[Any], by: int = 0) -> View:      # the form and the
     *form, step = (int(v) if isinstance(v, float) and v.is_integer() else v for v in said)
     return wanted(dict(zip(View._fields, (*form, max(0, step + by) if isinstance(step, int) else step))))
 
-def replay_tab(page: gr.Blocks) -> None:
-    "Build the tab, inside of an open page, which tells it the link that was followed."
+def replay_tab(page: gr.Blocks,                    # open; it tells the link that was followed
+               board: gr.State | None = None,      # the visitor's scoreboard
+              ) -> None:
+    "Build the tab, inside of an open page."
+    board = board or gr.State({})
     folder = gr.State("", delete_callback=forget, time_to_live=3600)
     with gr.Row():
         task = gr.Dropdown(list(TASKS), value=View().task, label="Tier", elem_id="replay-task", min_width=130)
@@ -146,25 +159,28 @@ def replay_tab(page: gr.Blocks) -> None:
         file = gr.DownloadButton("The page", elem_id="replay-file", visible="hidden")
     form = [task, seed, split, one, other]
 
-    def viewed(view: View, request: gr.Request) -> tuple[Any, ...]:      # a step past the end is the last one
+    def viewed(view: View, board: Board, request: gr.Request) -> tuple[Any, ...]:      # past the end is the last step
         last = last_step(view)
         view = view._replace(step=min(view.step, last))
         link = f"{address_in(request.headers)}/web/?{view.query()}"
-        return *step_cards(view), link, gr.Slider(maximum=last, value=view.step)
+        slider, after = gr.Slider(maximum=last, value=view.step), on_board(board, "Replay", so_far(view))
+        return *step_cards(view), link, slider, after
 
     # A function of its own for each: Gradio does not see that a partial one wants the request.
     def played_on(by: int) -> Callable[..., tuple[Any, ...]]:
-        def on_play(request: gr.Request, *said: Any) -> tuple[Any, ...]:
-            try: return *viewed(asked_for(said, by), request), ""
-            except ValueError as e: return "", "", "", "", gr.skip(), told_error(str(e))
+        def on_play(request: gr.Request, board: Board, *said: Any) -> tuple[Any, ...]:
+            try: return *viewed(asked_for(said, by), board, request), ""
+            except ValueError as e: return "", "", "", "", gr.skip(), gr.skip(), told_error(str(e))
         return on_play
 
-    def on_link(request: gr.Request) -> tuple[Any, ...]:
+    def on_link(request: gr.Request, board: Board) -> tuple[Any, ...]:
         said, view, wrong = dict(request.query_params), View(), ""
+        linked = said.get("tab") == "replay"
         try:
-            if said.get("tab") == "replay": view = wanted(said)
-        except ValueError as e: wrong = told_error(f"The link does not work: {e}")
-        return *view[:-1], *viewed(view, request), wrong
+            if linked: view = wanted(said)
+        except ValueError as e: linked, wrong = False, told_error(f"The link does not work: {e}")
+        *shows, then = viewed(view, board, request)
+        return *view[:-1], *shows, then if linked else gr.skip(), wrong      # what nobody asked for is on no board
 
     def on_export(folder: str, *said: Any) -> tuple[Any, str, str]:
         folder = folder or own_folder()
@@ -172,8 +188,8 @@ def replay_tab(page: gr.Blocks) -> None:
         except ValueError as e: return None, folder, told_error(str(e))
 
     quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "minimal"}
-    now, shows = [*form, step], [left, right, scores, link, step, note]
-    gr.on([go.click, step.release, step.input], played_on(0), now, shows, trigger_mode="always_last", **quiet)
-    for button, by in ((back, -1), (on, 1)): button.click(played_on(by), now, shows, **quiet)
-    page.load(on_link, None, [*form, *shows], **quiet)
+    now, shows = [*form, step], [left, right, scores, link, step, board, note]
+    gr.on([go.click, step.release, step.input], played_on(0), [board, *now], shows, trigger_mode="always_last", **quiet)
+    for button, by in ((back, -1), (on, 1)): button.click(played_on(by), [board, *now], shows, **quiet)
+    page.load(on_link, board, [*form, *shows], **quiet)
     export.click(on_export, [folder, *now], [file, folder, note], **quiet).then(None, file, js=SAVES % "replay-file")

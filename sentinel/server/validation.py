@@ -6,7 +6,7 @@
 __all__ = ['LOOPBACK', 'ALONE', 'no_network', 'Started', 'LocalProvider', 'report']
 
 # %% ../../nbs/serving/13_validation.ipynb #a211cbc5
-import subprocess, sys
+import subprocess, sys, tempfile
 from pathlib import Path
 from typing import Any
 import sentinel
@@ -37,8 +37,8 @@ ALONE = "from sentinel.server.validation import no_network; no_network(); from s
 # %% ../../nbs/serving/13_validation.ipynb #128c7942
 class Started:
     "A server that was started for validation."
-    def __init__(self, process: "subprocess.Popen[Any]", base_url: str):
-        self.process, self.base_url = process, base_url
+    def __init__(self, process: "subprocess.Popen[Any]", base_url: str, folder: "tempfile.TemporaryDirectory[str]"):
+        self.process, self.base_url, self.folder = process, base_url, folder
 
     def inspect(self) -> dict[str, Any]: return {"pid": self.process.pid}
     def logs(self, max_bytes: int = 65536) -> str: return ""
@@ -47,6 +47,7 @@ class Started:
     def stop(self) -> None:
         self.process.terminate()
         self.process.wait(15)
+        self.folder.cleanup()
 
 class LocalProvider:
     "Starts what is validated as a process of this machine, kept from the network by an audit hook."
@@ -63,8 +64,10 @@ class LocalProvider:
     def start(self, spec: LaunchSpec) -> Started:
         "Start the server on a free port, and wait until it answers."
         with listening("127.0.0.1", 0) as free: port = free.getsockname()[1]
-        command = [sys.executable, "-c", ALONE, "serve", "--port", str(port), "--log-level", "error"]
-        started = Started(subprocess.Popen(command, stdout=subprocess.DEVNULL), f"http://127.0.0.1:{port}")
+        folder = tempfile.TemporaryDirectory()      # of its log, which lasts as long as it
+        command = [sys.executable, "-c", ALONE, "serve", "--port", str(port), "--log-level", "error",
+                   "--log", f"{folder.name}/live.db"]
+        started = Started(subprocess.Popen(command, stdout=subprocess.DEVNULL), f"http://127.0.0.1:{port}", folder)
         ready(started.base_url, started.process, spec.startup_timeout_s)
         return started
 
