@@ -15,6 +15,7 @@ import httpx
 from websockets.asyncio.client import ClientConnection, connect
 from .live_tab import address_in
 from .look import card, numbers, page_of, shown, told_error
+from .scoreboard import entered
 from ..live.api import BATCH_EXAMPLE, OUTCOME_EXAMPLES
 from ..live.request import EXAMPLES
 
@@ -137,8 +138,11 @@ def session_card(session: Session) -> str:
     return page_of(card(score, "This session"), card(frames or "<small>no frame yet</small>", "Frames"))
 
 # %% ../../nbs/app/07_explorer.ipynb #0b9e9cfa
-def explorer_tab(token: str = "") -> None:      # that this server wants of its own page
+def explorer_tab(token: str = "",                  # that this server wants of its own page
+                 board: gr.State | None = None,    # of the visitor; every step is entered there
+                ) -> None:
     "Build the tab, inside of an open page."
+    board = gr.State({}) if board is None else board
     pretty = lambda data: json.dumps(data, indent=1, ensure_ascii=False)
     session = gr.State(None, delete_callback=left, time_to_live=3600)
     gr.Markdown("## One request")
@@ -166,14 +170,15 @@ def explorer_tab(token: str = "") -> None:      # that this server wants of its 
                      as_curl(name, body, address_in(request.headers)))
         except ValueError as e: return told_error(str(e)), ""
 
-    async def on_send(session: Session | None, frame: str, request: gr.Request) -> tuple[Any, str]:
+    async def on_send(session: Session | None, board: Any, frame: str, request: gr.Request) -> tuple[Any, Any, str]:
         session = session or Session()
         try: await session.send(own_address(request.request.scope), frame, token)
-        except ValueError as e: return session, told_error(str(e)) + session_card(session)
-        return session, session_card(session)
+        except ValueError as e: return session, board, told_error(str(e)) + session_card(session)
+        score = {"decisions": len(session.rewards), "reward": f"{sum(session.rewards):.2f}"}
+        return session, entered(board, "API explorer", {"you": score}), session_card(session)
 
     quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "minimal"}
     name.change(on_route, name, [about, body], **quiet)
     go.click(on_try, [name, body], [answer, curl], **quiet)
     kind.change(lambda k: pretty(FRAMES.get(k, {})), kind, frame, **quiet)
-    send.click(on_send, [session, frame], [session, frames], **quiet)
+    send.click(on_send, [session, board, frame], [session, board, frames], **quiet)

@@ -15,6 +15,7 @@ from .game_tab import game_tab
 from .live_tab import Judge, judged_here, live_tab
 from .look import LOOK_CSS
 from .replay_tab import replay_tab
+from .scoreboard import board_card
 
 # %% ../../nbs/app/08_page.ipynb #290f855c
 FONTS: dict[str, Any] = {"font": ["system-ui", "-apple-system", "Segoe UI", "sans-serif"],
@@ -41,11 +42,14 @@ def make_page(judge: Judge = judged_here,      # answers the questions of the ta
     "The page."
     with gr.Blocks(title="SENTINEL", analytics_enabled=False, delete_cache=(3600, 3600)) as page:
         gr.Markdown(ABOUT, elem_id="sn-title")
+        board = gr.State({})      # of this visitor: what was decided, in whichever tab
         with gr.Tabs(elem_id="sn-tabs") as tabs:
             with gr.Tab("Live", id="live"): live_tab(judge)
-            with gr.Tab("Replay", id="replay"): replay_tab(page)
-            with gr.Tab("API explorer", id="api"): explorer_tab(token)
-            with gr.Tab("You are the Overseer", id="game"): game_tab()
+            with gr.Tab("Replay", id="replay"): replay_tab(page, board)
+            with gr.Tab("API explorer", id="api"): explorer_tab(token, board)
+            with gr.Tab("You are the Overseer", id="game"): game_tab(board)
+        standing = gr.HTML(board_card({}), elem_id="sn-board")
+        board.change(board_card, board, standing, api_visibility="private", show_progress="hidden")
         page.load(_opened, None, tabs, api_visibility="private", show_progress="hidden")
     page.queue(max_size=WAITING, default_concurrency_limit=AT_ONCE, api_open=False)
     return page
@@ -59,7 +63,7 @@ def _opened(request: gr.Request) -> Any:
 KEYS = """<script>
 document.addEventListener("keydown", e => {
   const at = e.target, typing = at.closest && at.closest("input, textarea, select, [contenteditable=true], [role=tab]");
-  if (typing || e.ctrlKey || e.metaKey || e.altKey) return;
+  if (typing || e.repeat || e.ctrlKey || e.metaKey || e.altKey) return;
   const ids = {"1": "game-approve", "2": "game-flag", "3": "game-block", "4": "game-escalate", ArrowLeft: "replay-back", ArrowRight: "replay-on"};
   const b = ids[e.key] && document.getElementById(ids[e.key]);
   if (b && b.offsetParent !== null) { e.preventDefault(); b.click(); }
