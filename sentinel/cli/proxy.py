@@ -46,7 +46,7 @@ def mcp_proxy(server: Server = None, connect: Connect = "", http: Http = "", url
         from sentinel.live.policies import load_policy
         how = Asking(url, timeout=timeout, fail_mode=fail_mode, policy=policy, environment=environment).checked()
         if not url: load_policy(policy)      # one that is not there is said now
-        logging.getLogger("mcp").setLevel(logging.CRITICAL)      # what goes wrong is said in a line, without a traceback
+        logging.getLogger("mcp").setLevel(logging.CRITICAL)      # what goes wrong is said in a line, no traceback
         if not http: raise typer.Exit(anyio.run(over_stdio, list(server or ()), connect, how))
         import uvicorn
         uvicorn.run(http_app(list(server or ()), connect, how), host=host, port=int(port), log_level="critical",
