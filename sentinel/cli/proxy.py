@@ -32,7 +32,8 @@ def mcp_proxy(server: Server = None, connect: Connect = "", http: Http = "", url
 
     In the settings of an agent, put `sentinel mcp-proxy --` before the command of a server. A call that may not run
     is answered with the reason, as an error that the model reads. A tool whose description tries to manipulate the
-    model is taken out of the list, and a result that does so is withheld. All else passes as it is."""
+    model is taken out of the list, and a result or an error that does so is withheld; prompts and resources likewise.
+    All else passes as it is."""
     with one_line():
         if bool(server) == bool(connect): raise ValueError("give the command of a server behind --, or --connect URL")
         host, _, port = http.rpartition(":")
