@@ -1,6 +1,9 @@
 """The page in a real browser: every tab, at two sizes, in light and dark, with hostile text, and with many visitors."""
+import json
 import os
 import re
+import time
+import urllib.request
 from pathlib import Path
 
 import pytest
@@ -34,7 +37,7 @@ def browser():
 class Visit:
     "One visitor: notes requests to other hosts, errors of the console, and answers that failed."
 
-    def __init__(self, browser, url, size="desk", theme="light", query=""):
+    def __init__(self, browser, url, size="desk", theme="light", query="", door=""):
         width, height = SIZES[size]
         self.context = browser.new_context(viewport={"width": width, "height": height}, color_scheme=theme)
         self.page, self.wrong, self.name, self.url = self.context.new_page(), [], f"{size}-{theme}", url
@@ -42,7 +45,19 @@ class Visit:
         self.page.on("console", lambda m: self.wrong.append(m.text) if m.type == "error" else None)
         self.page.on("pageerror", lambda e: self.wrong.append(str(e)))
         self.page.goto(f"{url}/web/?__theme={theme}{query}")
+        if door:
+            self.come_in(door)
         self.page.wait_for_selector("#live-ask", state="attached")
+
+    def come_in(self, token):
+        "Try the door with a wrong token, and then with the right one."
+        for given in ("wrong", token):
+            self.page.fill("#token", given)
+            self.page.keyboard.press("Enter")
+            if given == "wrong":
+                self.page.get_by_text("This is not the token.").wait_for()
+                self.wrong = [w for w in self.wrong if "401" not in w]  # the console tells it, too
+                self.looked_at("door")
 
     def tab(self, name):
         "Open a tab; on a phone it may be behind the menu."
@@ -52,6 +67,16 @@ class Visit:
             self.page.locator(".overflow-dropdown button", has_text=name).click()
         else:
             tab.first.click()
+
+    def says(self, where, text):
+        "Wait until a text is there."
+        self.page.wait_for_function("([at, text]) => document.querySelector(at)?.textContent.includes(text)", arg=[where, text])
+
+    def on_board(self, tab, who, decisions):
+        "Wait until the scoreboard has a line."
+        self.says("#sn-board tr", "where")
+        line = "([...x]) => [...document.querySelectorAll('#sn-board tr')].some(r => x.every((t, k) => r.cells[k].textContent == t))"
+        self.page.wait_for_function(line, arg=[tab, who, str(decisions)])
 
     def looked_at(self, what):
         "No foreign request, no error, no serious fault of accessibility; a screenshot where one is wanted."
@@ -73,6 +98,8 @@ class Visit:
 def live(v):
     v.page.fill("#live-action textarea", f"kubectl delete namespace shop # {BAD}")
     v.page.fill("#live-context textarea", BAD)
+    for field in ("tool", "target"):
+        v.page.fill(f"#live-{field} textarea, #live-{field} input", BAD)
     v.page.click("#live-ask")
     v.page.wait_for_function("document.querySelector('#live-card .sn-big')?.textContent == 'BLOCK'")
     card = v.page.inner_text("#live-card")
@@ -94,21 +121,32 @@ def replay(v):
     v.page.keyboard.press("ArrowRight")
     v.page.wait_for_function("document.querySelector('#replay-left').textContent.includes('Proposal 2 of')")
     v.page.wait_for_function("document.querySelector('#replay-scores').textContent.includes('2 decisions')")
+    v.on_board("Replay", "naive", 2)
     v.looked_at("replay")
     return v.page.input_value("#replay-link textarea, #replay-link input")
 
 
 def explorer(v):
     v.tab("API explorer")
-    v.page.click("#api-go")
-    v.page.wait_for_function("document.querySelector('#api-answer')?.textContent.includes('200')")
-    assert "catastrophic" in v.page.inner_text("#api-answer")
+    v.page.click("#api-live-oversee-go")
+    v.says("#api-live-oversee-answer", "catastrophic")
+    v.page.fill("#api-live-oversee-body textarea", BAD)
+    v.page.wait_for_function("document.querySelector('#api-live-oversee-curl textarea').value.includes('<script>')")
+    v.page.click("#api-live-oversee-go")
+    v.says("#api-live-oversee-answer", "this is no JSON")
+    v.page.get_by_role("button", name="GET /live/stats").first.click()
+    v.page.click("#api-live-stats-go")
+    v.says("#api-live-stats-answer", '"verdicts"')
+    assert f"curl -sS {v.url}/live/stats" in v.page.input_value("#api-live-stats-curl textarea")
     v.page.click("#api-send")
-    v.page.wait_for_function("document.querySelector('#api-frames').textContent.includes('observation')")
+    v.says("#api-frames", "observation")
     v.page.get_by_label("step", exact=True).check()
     v.page.wait_for_function("document.querySelector('#api-frame textarea').value.includes('decision')")
+    told = json.dumps({"type": "step", "data": {"decision": "flag", "justification": BAD}})
+    v.page.fill("#api-frame textarea", told)
     v.page.click("#api-send")
-    v.page.wait_for_function("/1\\s*steps/.test(document.querySelector('#api-frames').textContent)")
+    v.on_board("API explorer", "you", 1)
+    assert "<script>" in v.page.inner_text("#api-frames") and "\\u202e" in v.page.inner_text("#api-frames")
     v.looked_at("explorer")
 
 
@@ -122,6 +160,8 @@ def game(v):
         v.page.keyboard.press(key)
         v.page.wait_for_function(f"document.querySelector('#game-score').textContent.includes('You: {k} decisions')")
     assert "What the world does" in v.page.inner_text("#game-reveal") and "evidence" in v.page.inner_text("#game-score")
+    v.on_board("You are the Overseer", "you", 4)
+    v.on_board("Replay", "naive", 2)  # what was done in another tab is still there
     v.looked_at("game")
 
 
@@ -152,8 +192,6 @@ def test_files_are_made_for_one_visitor(browser, served, tmp_path):
     replay(v)
     with v.page.expect_download() as got:
         v.page.click("#replay-export")
-        v.page.wait_for_timeout(1500)
-        v.page.click("#replay-export")  # the first made it
     got.value.save_as(tmp_path / "replay.html")
     assert "<table>" in (tmp_path / "replay.html").read_text(encoding="utf-8")
     v.context.close()
@@ -173,6 +211,44 @@ def test_the_keyboard_reaches_everything(browser, served):
     v.page.keyboard.press("Enter")
     v.page.wait_for_function("document.querySelector('#live-card .sn-big')?.textContent == 'APPROVE'")
     v.context.close()
+
+
+def sockets_open(url):
+    with urllib.request.urlopen(f"{url}/metrics", timeout=10) as said:
+        return float(re.search(rb"^sentinel_sockets_open (\S+)", said.read(), re.M)[1])
+
+
+def test_the_session_of_a_visitor_who_leaves_is_closed(browser, served):
+    v = Visit(browser, served)
+    v.tab("API explorer")
+    before = sockets_open(served)
+    v.page.click("#api-send")
+    v.says("#api-frames", "observation")
+    assert sockets_open(served) == before + 1
+    v.context.close()
+    until = time.monotonic() + 30
+    while sockets_open(served) > before:
+        assert time.monotonic() < until, "the socket is still open"
+        time.sleep(0.2)
+
+
+def test_with_a_token_the_page_has_a_door(browser, tmp_path, monkeypatch):
+    "Nothing of the page is seen without the token; behind the door the page's own requests bring it."
+    monkeypatch.setenv("SENTINEL_TOKEN", "a long token")
+    with process("--page", "--log", str(tmp_path / "live.db")) as (url, _):
+        v = Visit(browser, url, door="a long token")
+        v.page.fill("#live-action textarea", "DROP TABLE users")
+        v.page.click("#live-ask")
+        v.says("#live-card .sn-big", "BLOCK")
+        v.tab("API explorer")
+        v.page.click("#api-live-oversee-go")
+        v.says("#api-live-oversee-answer", "catastrophic")
+        assert "Bearer $SENTINEL_TOKEN" in v.page.input_value("#api-live-oversee-curl textarea")
+        v.page.click("#api-send")
+        v.says("#api-frames", "observation")
+        assert "a long token" not in v.page.content()
+        v.looked_at("behind-the-door")
+        v.context.close()
 
 
 def test_twenty_visitors_keep_their_own(browser, served):

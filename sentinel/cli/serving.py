@@ -48,7 +48,8 @@ Fail = Annotated[str, typer.Option("--fail-mode", metavar="closed|open", help=FA
 CORS = "With --live: web pages of this origin may ask, as https://ops.example.org. Repeatable; none, if left out."
 Cors = Annotated[Optional[list[str]], typer.Option("--cors", metavar="ORIGIN", help=CORS)]
 
-Page = Annotated[bool, typer.Option("--page/--no-page", help="The environment with the page (/web) and the live API beside it.")]
+Page = Annotated[bool, typer.Option("--page/--no-page",
+                                    help="The environment with the page (/web) and the live API beside it.")]
 ALONE = ("workers", "tokens", "cors")      # of the live service alone
 OF_LIVE = ("workers", "policy", "tokens", "rate", "log", "anchors", "backend", "fail_mode", "cors")
 OF_ENVIRONMENT = ("sessions", "idle", "ping", "mcp")
@@ -67,8 +68,8 @@ def check_options(live: bool, written: set[str], page: bool = True) -> None:
 # %% ../../nbs/cli/06_serving.ipynb #9b76f34b
 def serve(context: typer.Context, host: Host = "127.0.0.1", port: Port = 8000, sessions: Sessions = 64,
           idle: Idle = 900, ping: Ping = 20, mcp: Mcp = False, insecure: Insecure = False,
-          log_level: LogLevel = "info", page: Page = True, live: Live = False, workers: Processes = 1, policy: Rules = "default",
-          tokens: Tokens = None, rate: Rate = "", log: LogOption = LIVE_LOG, anchors: AnchorsOption = None,
+          log_level: LogLevel = "info", page: Page = True, live: Live = False, workers: Processes = 1,
+          policy: Rules = "default", tokens: Tokens = None, rate: Rate = "", log: LogOption = LIVE_LOG, anchors: AnchorsOption = None,
           backend: BackendOption = None, fail_mode: Fail = "closed", cors: Cors = None) -> None:
     """Serve everything: a page to look at, the environment and the live API. With --live, live oversight alone.
 
@@ -122,8 +123,9 @@ def serve_environment(host: str, port: int, sessions: int, idle: float, ping: fl
         from sentinel.app.whole import PAGE, served
         from sentinel.live.serving import LiveOptions
         how = how._replace(around=served(LiveOptions(**beside), token))
-    tools, page = "with the tools at /mcp " if mcp else "", f"; its page: http://{host}:{port}{PAGE}" if beside is not None else ""
-    screen.print(f"SENTINEL {tools}on {host}:{port or 'a free port'}{page}; Ctrl-C stops it")
+    tools, where = "with the tools at /mcp " if mcp else "", f"{host}:{port or 'a free port'}"
+    page = f"; its page: {f'http://{where}' if port else ''}{PAGE}" if beside is not None else ""
+    screen.print(f"SENTINEL {tools}on {where}{page}; Ctrl-C stops it")
     serve_until_stopped(host, port, how, insecure)
 
 # %% ../../nbs/cli/06_serving.ipynb #de46a54e

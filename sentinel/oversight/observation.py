@@ -10,6 +10,7 @@ __all__ = ['DOES', 'OPERATION', 'VISIBLE', 'WORKED_OUT', 'FAILING', 'SCALARS', '
 import copy
 from collections.abc import Callable
 from typing import Any
+from .cards import observation_card
 from .contract import OBSERVATION_VERSION, ActionData, FactData, Known, ObservationData, Past
 from .contract import PastData, Preview, Proposed, RecordData, RunbookStep, Seen, StepData, amiss, check_preview
 from .data import complaint
@@ -83,6 +84,8 @@ class Observation:
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Observation) and self.to_dict() == other.to_dict()
+
+    def _repr_html_(self) -> str: return observation_card(self.to_dict())
 
     def __repr__(self) -> str:
         return f"Observation({self.task_id}, step {self.step + 1} of {self.steps}: {self.proposed.action.key})"

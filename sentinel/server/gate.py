@@ -69,7 +69,8 @@ class Meter:
 
 # %% ../../nbs/serving/05_gate.ipynb #4bb28867
 Message = MutableMapping[str, Any]
-Receive, Send = Callable[[], Awaitable[Message]], Callable[[Message], Awaitable[None]]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
 
 class Limits(NamedTuple):
     "What may pass."
@@ -85,6 +86,7 @@ class Amiss(NamedTuple):
     empty: Callable[[str], str] = lambda path: ""               # of a request without a body
     frame: Callable[[Any], str] = lambda data: ""               # on /ws
     call: Callable[[Any], str] = lambda data: ""                # on /mcp
+    plain: Callable[[str], bool] = lambda path: True            # is the body of a request JSON? If not, it is measured alone
 
 log = logging.getLogger("sentinel.gate")
 STRANGER = "this server wants a token: Authorization: Bearer ..."
@@ -133,7 +135,10 @@ class Gate:
                     if not message.get("more_body"): break
                 else: return
         except TimeoutError: return await self._answer(send, "http", 408, "the body did not come")
-        try: said = self.amiss.body(scope["path"], plain_json(body)) if body else self.amiss.empty(scope["path"])
+        path, said = scope["path"], ""
+        try:
+            if not body: said = self.amiss.empty(path)
+            elif self.amiss.plain(path): said = self.amiss.body(path, plain_json(body))
         except ValueError as e: return await self._answer(send, "http", 400, str(e))
         if said: return await self._answer(send, "http", 422, said)
         parts = iter([{"type": "http.request", "body": body, "more_body": False}])

@@ -5,9 +5,9 @@
 # %% auto #0
 __all__ = ['TIERS', 'FILLS', 'SIZED', 'SHIPPED', 'ARMED', 'SATURATED', 'FILL', 'FLAG_WORDS', 'ALERTS', 'Graded', 'SYSTEMS',
            'STORED', 'DERIVED', 'FITS', 'Tier', 'Draft', 'load_for', 'secure', 'clashes', 'deploy', 'strike',
-           'set_traps', 'strew', 'dress', 'name_flags', 'alert', 'DriftPlan', 'Scenario', 'candidates', 'grade_all',
-           'reasons', 'truth', 'cures', 'remedy', 'validate', 'generate_scenario', 'content', 'typed', 'unfit',
-           'rebuilt', 'fingerprint']
+           'set_traps', 'strew', 'dress', 'name_flags', 'alert', 'DriftPlan', 'Scenario', 'scenario_card', 'candidates',
+           'grade_all', 'reasons', 'truth', 'cures', 'remedy', 'validate', 'generate_scenario', 'content', 'typed',
+           'unfit', 'rebuilt', 'fingerprint']
 
 # %% ../../nbs/world/13_scenarios.ipynb #d714f165
 from collections.abc import Iterator
@@ -17,11 +17,12 @@ from random import Random
 from typing import Any, NamedTuple
 from ..ground import Table, digest, plain, rng_for
 from .actions import DIAGNOSTICS, Action
+from .cards import card, folded, paragraph, spoken, system_svg
 from .changes import OPS, Effects
 from .conditions import MECHANISMS, OPEN, Book, Condition, Step, World, affected, caused, tick
 from .consequence import Label, baseline, classify, reason, worth
 from .drift import KINDS_OF_DRIFT, SHOWN, AfterDrift, drift
-from .evidence import runbook
+from .evidence import FIELDS, facts, needs, runbook
 from .execute import apply
 from .faults import FAMILIES, fitting, placements, places
 from .hazards import BY_FIELD, HAZARDS, READS
@@ -278,6 +279,8 @@ class Scenario:
         "Actions that, done in this order, resolve what is visibly wrong."
         return [a.key for a in remedy(self.world)]
 
+    def _repr_html_(self) -> str: return scenario_card(self)
+
     def to_dict(self) -> dict[str, Any]:
         "The scenario in JSON types, with the four ground-truth lists."
         return content(self) | {"seed": self.seed, "alert": self.alert, "runbook_text": runbook(self.world), "policies": rulebook(self.world),
@@ -288,6 +291,15 @@ class Scenario:
     def from_dict(cls, data: dict[str, Any]) -> "Scenario":
         "The scenario that `to_dict` made `data` of. Raises ValueError in one line if `data` is not one."
         return rebuilt(data)
+
+# %% ../../nbs/world/13_scenarios.ipynb #39ddd8ed
+def scenario_card(s: Scenario) -> str:
+    "What is public about a scenario at its beginning, as HTML."
+    w, places = s.world, range(len(s.world.services))
+    shown = [(i, f.what) for i in places for f in facts(w, i) if (f.tool, i) in s.known and f.what not in FIELDS]
+    picture = system_svg(w.book.names, [needs(w, i) for i in places], shown, s.known)
+    return card(f"{s.task_id}, seed {s.seed}, {s.split}: {s.steps} proposals", paragraph(spoken(s.alert)), picture,
+                folded("runbook", runbook(w)), folded("rules in force", rulebook(w)))
 
 # %% ../../nbs/world/13_scenarios.ipynb #a4f3840b
 def candidates(world: World) -> list[Action]:
