@@ -135,7 +135,8 @@ def route_card(name: str, token: str, is_open: bool) -> gr.Textbox:
         go = gr.Button("Try it", variant="primary", elem_id=f"{at}-go")
         answer = gr.HTML(elem_id=f"{at}-answer")
         curl = gr.Textbox(as_curl(name, r.sent, "http://127.0.0.1:8000", bool(token)), label=f"{name} as curl", lines=1,
-                          max_lines=24, interactive=False, buttons=["copy"], elem_id=f"{at}-curl", elem_classes="sn-code")
+                          max_lines=24, interactive=False, buttons=["copy"], elem_id=f"{at}-curl",
+                          elem_classes="sn-code")
 
     async def on_try(body: str, request: gr.Request) -> str:
         try: return tried_card(await tried(own_address(came_by(request)), name, body, token))

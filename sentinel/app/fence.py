@@ -57,7 +57,8 @@ class Fence:
         return "" if isinstance(number, int) and number in self.known else "the page has no such function"
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http": return await self.gate(scope, receive, send)
+        if scope["type"] == "websocket": return await send({"type": "websocket.close", "code": 1008})      # it has none
+        if scope["type"] != "http": return await self.page(scope, receive, send)
         async def told(message: Message) -> None:
             if message["type"] == "http.response.start":
                 safe = [(k.encode(), v.encode()) for k, v in SAFE.items()]
@@ -66,13 +67,12 @@ class Fence:
         await self.gate(scope, receive, told)
 
     async def _inside(self, scope: Message, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http": return await self.page(scope, receive, send)
         request, path = Request(scope, receive), scope["path"].removeprefix(PAGE).rstrip("/")
         sends, no_route = scope["method"] not in ("GET", "HEAD", "OPTIONS"), "the page has no such route"
         no: Response
         if (sends and path not in SENT) or ELSEWHERE.match(path): no = PlainTextResponse(no_route, 404)
         elif path == "/login": no = await self._login(request)
-        elif not self.token or hmac.compare_digest(request.cookies.get(COOKIE, "").encode(), ticket(self.token).encode()):
+        elif not self.token or _same(request.cookies.get(COOKIE, ""), ticket(self.token)):
             return await self.page(scope, receive, send)
         elif path == "": no = RedirectResponse(f"{PAGE}/login{_asked(request)}", 303)
         else: no = PlainTextResponse("the page wants the token of this server", 401)
@@ -86,10 +86,11 @@ class Fence:
         if wait := self.logins.wait(request.client.host if request.client else "unknown"):
             return HTMLResponse(door(f"Too many tries: wait {wait} s."), 429)
         given = parse_qs((await request.body()).decode("utf-8", "replace")).get("token", [""])[0]
-        if not hmac.compare_digest(given.encode("utf-8", "replace"), self.token.encode()):
-            return HTMLResponse(door("This is not the token."), 401)
+        if not _same(given, self.token): return HTMLResponse(door("This is not the token."), 401)
         safe = "https" in (request.url.scheme, request.headers.get("x-forwarded-proto", ""))
         inside.set_cookie(COOKIE, ticket(self.token), path=PAGE, httponly=True, samesite="lax", secure=safe)
         return inside
+
+def _same(*texts: str) -> bool: return hmac.compare_digest(*(t.encode("utf-8", "replace") for t in texts))
 
 def _asked(request: Request) -> str: return f"?{request.url.query}" if request.url.query else ""      # a link's view

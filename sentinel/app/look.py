@@ -27,7 +27,8 @@ overflow-wrap:anywhere}
 .dark .sn{--sn-bg:#161b22;--sn-soft:#1f262f;--sn-line:#39434f;--sn-text:#e2e8f0;--sn-dim:#a9b5c3;
 --sn-good:#7bd49b;--sn-warn:#f0c468;--sn-bad:#ff9c94;--sn-ask:#aebcff;
 --sn-goodbg:#17301f;--sn-warnbg:#33290f;--sn-badbg:#3a1d1b;--sn-askbg:#212847}
-.sn .sn-card{background:var(--sn-bg);border:1px solid var(--sn-line);border-radius:10px;padding:14px 16px;margin:0 0 12px}
+.sn .sn-card{background:var(--sn-bg);border:1px solid var(--sn-line);border-radius:10px;padding:14px 16px;
+margin:0 0 12px}
 .sn .sn-good{border-left:6px solid var(--sn-good)}.sn .sn-warn{border-left:6px solid var(--sn-warn)}
 .sn .sn-bad{border-left:6px solid var(--sn-bad)}.sn .sn-ask{border-left:6px solid var(--sn-ask)}
 .sn h2{margin:0 0 6px;font-size:1rem;color:var(--sn-text)}.sn p{margin:.3em 0;color:var(--sn-text)}
@@ -35,21 +36,24 @@ overflow-wrap:anywhere}
 .sn .sn-big{font-size:1.9rem;font-weight:700;margin:0;letter-spacing:.02em}
 .sn .sn-good .sn-big,.sn .sn-is-good{color:var(--sn-good)}.sn .sn-warn .sn-big,.sn .sn-is-warn{color:var(--sn-warn)}
 .sn .sn-bad .sn-big,.sn .sn-is-bad{color:var(--sn-bad)}.sn .sn-ask .sn-big,.sn .sn-is-ask{color:var(--sn-ask)}
-.sn pre{white-space:pre-wrap;overflow-wrap:anywhere;background:var(--sn-soft);color:var(--sn-text);padding:8px 10px;border-radius:6px;
-margin:6px 0;font-size:.875rem}
+.sn pre{white-space:pre-wrap;overflow-wrap:anywhere;background:var(--sn-soft);color:var(--sn-text);padding:8px 10px;
+border-radius:6px;margin:6px 0;font-size:.875rem}
 .sn code{overflow-wrap:anywhere;color:var(--sn-text);background:var(--sn-soft);padding:0 .25em;border-radius:4px}
-.sn mark{border-radius:3px;padding:0 1px;color:var(--sn-text);background:var(--sn-askbg);border-bottom:2px solid var(--sn-ask)}
+.sn mark{border-radius:3px;padding:0 1px;color:var(--sn-text);background:var(--sn-askbg);
+border-bottom:2px solid var(--sn-ask)}
 .sn mark.sn-bad{background:var(--sn-badbg);border-bottom:2px solid var(--sn-bad);border-left:0}
 .sn mark.sn-warn{background:var(--sn-warnbg);border-bottom:2px solid var(--sn-warn);border-left:0}
 .sn mark.sn-good{background:var(--sn-goodbg);border-bottom:2px solid var(--sn-good);border-left:0}
-.sn .sn-gauge{height:12px;border-radius:6px;background:var(--sn-soft);border:1px solid var(--sn-line);overflow:hidden;max-width:26rem}
+.sn .sn-gauge{height:12px;border-radius:6px;background:var(--sn-soft);border:1px solid var(--sn-line);
+overflow:hidden;max-width:26rem}
 .sn .sn-gauge div{height:100%}.sn table{border-collapse:collapse;width:100%;font-size:.9rem}
 .sn table,.sn tr{border:0 !important;background:none !important}
 .sn th,.sn td{text-align:left;vertical-align:top;border:0 !important;border-bottom:1px solid var(--sn-line) !important;
 padding:5px 10px 5px 0 !important;color:var(--sn-text);overflow-wrap:break-word;word-break:normal}
 .sn td:first-child,.sn th{white-space:nowrap}
 .sn td.sn-text{overflow-wrap:anywhere;min-width:8rem;white-space:normal}
-.sn .sn-wide{overflow-x:auto;width:0;min-width:100%}.sn .sn-row{display:flex;flex-wrap:wrap;gap:8px 20px}.sn .sn-row>div{min-width:6rem}
+.sn .sn-wide{overflow-x:auto;width:0;min-width:100%}
+.sn .sn-row{display:flex;flex-wrap:wrap;gap:8px 20px}.sn .sn-row>div{min-width:6rem}
 .sn .sn-number{font-size:1.3rem;font-weight:600}.sn summary{cursor:pointer;color:var(--sn-text)}
 .sn svg text{fill:var(--sn-text)}
 """

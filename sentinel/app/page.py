@@ -56,7 +56,7 @@ def shared_out(page: gr.Blocks) -> gr.Blocks:
         if mine >= OF_ONE or near >= WAITING // 2:
             return False, "You have asked a lot already: wait for the answers.", "queue_full"
         said = await joined(body=body, request=request, username=username)
-        if said[0] and (event := queue.event_ids_to_events.get(said[1])):
+        if said[0] and (event := queue.event_ids_to_events.get(str(said[1]))):
             kind = queue.event_queue_per_concurrency_id[event.concurrency_id].queue
             setattr(event, "turn", held([e for e in kind if e is not event], event.session_hash, request))
             kind.sort(key=lambda e: getattr(e, "turn", (0, 0)))

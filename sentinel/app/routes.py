@@ -43,7 +43,8 @@ ROUTES = {f"{r.method} {r.path}": r for r in (
     Route("POST", "/sentinel/tasks", "All tasks of a split.", {"split": "heldout"}),
     Route("POST", "/sentinel/task", "One task, as a reset wants it.", {"split": "dev", "index": 0}),
     Route("POST", "/sentinel/task_range", "Some tasks.", {"split": "dev", "start": 0, "stop": 3}),
-    Route("GET", "/list_environments", "What this server holds."), Route("GET", "/metadata", "What the environment is."),
+    Route("GET", "/list_environments", "What this server holds."),
+    Route("GET", "/metadata", "What the environment is."),
     Route("GET", "/schema", "What its actions and observations look like."),
     Route("GET", "/health", "Does the environment run?"),
     Route("GET", "/metrics", "Numbers of the environment, for Prometheus."))}

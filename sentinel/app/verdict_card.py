@@ -47,7 +47,8 @@ def decided_by(answer: Mapping[str, Any]) -> str:
     return " or ".join(stricter) or "unknown"
 
 # %% ../../nbs/app/01_verdict_card.ipynb #f7d990de
-SAYS = {"approve": "It may run", "flag": "It may run, with a warning", "block": "It must not run", "escalate": "A human decides"}
+SAYS = {"approve": "It may run", "flag": "It may run, with a warning",
+        "block": "It must not run", "escalate": "A human decides"}
 
 def _wide(rows: str, label: str) -> str:      # a table that may be wider than a phone
     return f'<div class="sn-wide" tabindex="0" role="region" aria-label="{shown(label)}"><table>{rows}</table></div>'
@@ -89,6 +90,7 @@ def verdict_card(answer: Mapping[str, Any],      # of /live/oversee
 def history_card(past: Iterable[tuple[str, Mapping[str, Any]]]) -> str:
     "What this visitor has asked so far, the latest first."
     tone = lambda a: TONES.get(a["decision"], "ask")
-    rows = "".join(f'<tr><td class="sn-is-{tone(a)}">{shown(a["decision"])}</td><td class="sn-text">{shown(text[:120])}</td></tr>'
+    rows = "".join(f'<tr><td class="sn-is-{tone(a)}">{shown(a["decision"])}</td>'
+                   f'<td class="sn-text">{shown(text[:120])}</td></tr>'
                    for text, a in reversed(list(past)))
     return page_of(card(f"<table>{rows}</table>" if rows else "<small>nothing yet</small>", "Asked so far"))

@@ -41,7 +41,8 @@ LOG = "With --live: where verdicts are kept, a SQLite file or postgresql://... I
 LogOption = Annotated[str, typer.Option("--log", metavar="URL", envvar="SENTINEL_LOG_URL", help=LOG)]
 ANCHORS = "With --live: file of checkpoints; beside the key, if left out."
 AnchorsOption = Annotated[Optional[Path], typer.Option("--anchors", help=ANCHORS)]
-BACKEND = "With --live: a model that requests may choose, as nano=nano, judge=openai:MODEL[@URL], own=hf:PATH. Repeatable."
+BACKEND = ("With --live: a model that requests may choose, as nano=nano, judge=openai:MODEL[@URL], own=hf:PATH. "
+           "Repeatable.")
 BackendOption = Annotated[Optional[list[str]], typer.Option("--backend", metavar="NAME=SPEC", help=BACKEND)]
 FAIL = "With --live: what a model's silence means. closed escalates; open leaves it to the policy."
 Fail = Annotated[str, typer.Option("--fail-mode", metavar="closed|open", help=FAIL)]
@@ -69,7 +70,8 @@ def check_options(live: bool, written: set[str], page: bool = True) -> None:
 def serve(context: typer.Context, host: Host = "127.0.0.1", port: Port = 8000, sessions: Sessions = 64,
           idle: Idle = 900, ping: Ping = 20, mcp: Mcp = False, insecure: Insecure = False,
           log_level: LogLevel = "info", page: Page = True, live: Live = False, workers: Processes = 1,
-          policy: Rules = "default", tokens: Tokens = None, rate: Rate = "", log: LogOption = LIVE_LOG, anchors: AnchorsOption = None,
+          policy: Rules = "default", tokens: Tokens = None, rate: Rate = "",
+          log: LogOption = LIVE_LOG, anchors: AnchorsOption = None,
           backend: BackendOption = None, fail_mode: Fail = "closed", cors: Cors = None) -> None:
     """Serve everything: a page to look at, the environment and the live API. With --live, live oversight alone.
 

@@ -86,7 +86,7 @@ class Amiss(NamedTuple):
     empty: Callable[[str], str] = lambda path: ""               # of a request without a body
     frame: Callable[[Any], str] = lambda data: ""               # on /ws
     call: Callable[[Any], str] = lambda data: ""                # on /mcp
-    plain: Callable[[str], bool] = lambda path: True            # is the body of a request JSON? If not, it is measured alone
+    plain: Callable[[str], bool] = lambda path: True     # is a body JSON? If not, it is measured alone
 
 log = logging.getLogger("sentinel.gate")
 STRANGER = "this server wants a token: Authorization: Bearer ..."
@@ -124,7 +124,8 @@ class Gate:
         if headers.get(b"content-encoding", b"identity") != b"identity":
             return await self._answer(send, "http", 415, "compressed bodies are not read")
         too_large = f"a body has at most {self.limits.largest} bytes"
-        if len(told := headers.get(b"content-length", b"0")) > 12 or int(told if told.isdigit() else -1) > self.limits.largest:
+        told = headers.get(b"content-length", b"0")
+        if len(told) > 12 or int(told if told.isdigit() else -1) > self.limits.largest:
             return await self._answer(send, "http", 413, too_large)
         if not told.isdigit(): return await self._answer(send, "http", 400, "content-length is no number")
         try:
