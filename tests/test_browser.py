@@ -109,6 +109,12 @@ def live(v):
     v.page.wait_for_function("document.querySelector('#live-code textarea').value.includes('import requests')")
     v.page.get_by_role("button", name="DROP TABLE users").click()
     v.page.wait_for_function("document.querySelector('#live-action textarea').value == 'DROP TABLE users'")
+    for policy, decision in (("permissive", "APPROVE"), ("cautious", "BLOCK")):  # in staging
+        v.page.click("#live-policy input")
+        v.page.get_by_role("option", name=policy, exact=True).click()
+        v.page.click("#live-ask")
+        v.page.wait_for_function(f"document.querySelector('#live-card .sn-big')?.textContent == '{decision}'")
+        assert policy in v.page.inner_text("#live-card")
     v.looked_at("live")
 
 

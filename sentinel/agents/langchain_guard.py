@@ -15,7 +15,7 @@ from langchain.tools.tool_node import ToolCallRequest
 from langchain_core.messages import AIMessage, ToolMessage
 from langgraph.types import interrupt
 from typing_extensions import Annotated, NotRequired
-from .guard import Asking, Refused, call_text, guard, may_run
+from .guard import Asking, Asks, Refused, call_text, call_verdict, may_run, whole_call
 from ..oversight.verdicts import Verdict
 
 # %% ../../nbs/agents/01_langchain.ipynb #5e242f70
@@ -50,16 +50,18 @@ class GuardMiddleware(AgentMiddleware):
 
     def __init__(self, how: Asking = Asking(),                               # where and how to ask
                  *, on_escalate: Literal["interrupt", "refuse"] = "interrupt",      # wait for a human, or say no
+                 asks: Asks = whole_call,                                    # makes the question about a call
                  **other: Any,                                               # fields of `how` that differ
                 ) -> None:
         super().__init__()
         if on_escalate not in ("interrupt", "refuse"):
             raise ValueError(f"on_escalate is interrupt or refuse, not {on_escalate!r}")
         self.how, self.on_escalate = (how._replace(**other) if other else how).checked(), on_escalate
+        self.asks = asks
 
     def _judge(self, call: Any) -> Judged:
-        text = call_text(call["name"], call["args"])
-        return Judged(text, guard(text, how=self.how))
+        verdict = call_verdict(call["name"], call["args"], self.asks, self.how)
+        return Judged(call_text(call["name"], call["args"]), verdict)
 
     def after_model(self, state: Any, runtime: Any) -> dict[str, Any] | None:
         "Judge each call that the model has just asked for."

@@ -12,27 +12,27 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 from agents import FunctionTool, ShellTool, Tool, ToolGuardrailFunctionOutput, ToolInputGuardrail
-from .guard import Asking, Refused, call_text, guard, may_run
+from .guard import Asking, Asks, Refused, call_verdict, guard, may_run, whole_call
 from ..oversight.verdicts import Verdict
 
 # %% ../../nbs/agents/02_openai.ipynb #6833e0cc
-async def _verdict(how: Asking, name: str, arguments: Any) -> Verdict:
+async def _verdict(how: Asking, asks: Asks, name: str, arguments: Any) -> Verdict:
     if isinstance(arguments, str):
         try: arguments = json.loads(arguments or "{}")
         except ValueError: arguments = {"arguments": arguments}
     given = arguments if isinstance(arguments, dict) else {"arguments": arguments}
-    return await to_thread(guard, call_text(name, given), how=how)
+    return await to_thread(call_verdict, name, given, asks, how)
 
 def _passes(verdict: Verdict, context: Any, name: str, call_id: str) -> bool:
     "May it run, as the guard says, or a human where the guard leaves it open?"
     if may_run(verdict): return True
     return verdict.decision == "escalate" and context.is_tool_approved(name, call_id) is True
 
-def tool_guardrail(how: Asking = Asking()) -> ToolInputGuardrail[Any]:
+def tool_guardrail(how: Asking = Asking(), asks: Asks = whole_call) -> ToolInputGuardrail[Any]:
     "A guardrail for a function tool: what may not run is refused, and the model reads why."
     async def sentinel(data: Any) -> ToolGuardrailFunctionOutput:
         call = data.context
-        verdict = await _verdict(how, call.tool_name, call.tool_arguments)
+        verdict = await _verdict(how, asks, call.tool_name, call.tool_arguments)
         passes = _passes(verdict, call, call.tool_name, call.tool_call_id)
         if passes: return ToolGuardrailFunctionOutput.allow(verdict._asdict())
         return ToolGuardrailFunctionOutput.reject_content(str(Refused(verdict)), verdict._asdict())
@@ -44,17 +44,17 @@ async def _said(setting: Any, *args: Any) -> bool:
     said = setting(*args) if callable(setting) else setting
     return bool(await said if inspect.isawaitable(said) else said)
 
-def _function(tool: FunctionTool, how: Asking) -> FunctionTool:
+def _function(tool: FunctionTool, how: Asking, asks: Asks) -> FunctionTool:
     own = tool.needs_approval
     async def needs_approval(context: Any, arguments: dict[str, Any], call_id: str) -> bool:
         if await _said(own, context, arguments, call_id): return True
-        return (await _verdict(how, tool.name, arguments)).decision == "escalate"
+        return (await _verdict(how, asks, tool.name, arguments)).decision == "escalate"
     made = copy.copy(tool)
-    made.tool_input_guardrails = [*(tool.tool_input_guardrails or []), tool_guardrail(how)]
+    made.tool_input_guardrails = [*(tool.tool_input_guardrails or []), tool_guardrail(how, asks)]
     made.needs_approval = own if own is True else needs_approval
     return made
 
-def _shell(tool: ShellTool, how: Asking) -> ShellTool:
+def _shell(tool: ShellTool, how: Asking, _: Asks) -> ShellTool:      # its commands are the question
     own, run = tool.needs_approval, tool.executor
     if run is None: raise ValueError(f"the tool {tool.name} runs elsewhere: the guard does not see it")
     text = lambda action: "\n".join(action.commands)
@@ -70,6 +70,7 @@ def _shell(tool: ShellTool, how: Asking) -> ShellTool:
 
 def guarded_tools(tools: Iterable[Tool],          # of an agent: function tools and local shells
                   how: Asking = Asking(),         # where and how to ask
+                  asks: Asks = whole_call,        # makes the question about a call of a function
                   **other: Any,                   # fields of `how` that differ
                  ) -> list[Tool]:                 # copies; those given stay as they are
     "Tools that ask the guard before they run. Raises ValueError for a tool whose calls cannot be seen."
@@ -79,5 +80,5 @@ def guarded_tools(tools: Iterable[Tool],          # of an agent: function tools 
     for t in tools:
         make: Any = next((f for kind, f in kinds.items() if isinstance(t, kind)), None)
         if make is None: raise ValueError(f"the tool {getattr(t, 'name', t)} runs elsewhere: the guard does not see it")
-        out.append(make(t, how))
+        out.append(make(t, how, asks))
     return out

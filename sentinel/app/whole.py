@@ -16,10 +16,12 @@ from fastapi import FastAPI
 from starlette.applications import Starlette
 from starlette.responses import RedirectResponse, Response
 from .fence import PAGE, Fence
+from .live_tab import Answer
 from .page import look, make_page
 from ..live.access import ACCESS, Client, Limit
 from ..live.app import make_live
 from ..live.guard import Guard
+from ..live.policies import SHIPPED, load_policy
 from ..live.serving import LiveOptions, app_of
 from ..server.gate import Message, Receive, Send
 
@@ -31,8 +33,9 @@ def page_app(guard: Guard,            # answers what is asked on the page, and k
              token: str = "",         # that opens the page; empty: it is open
             ) -> FastAPI:
     "The page as an application."
-    async def judge(data: dict[str, Any]) -> tuple[int, dict[str, Any]]:
-        answer = await guard.oversee(data, "page")
+    shipped = {name: load_policy(name) for name in SHIPPED}
+    async def judge(data: dict[str, Any], policy: str) -> Answer:
+        answer = await guard.oversee(data, "page", shipped[policy] if policy else None)
         return answer.status, answer.body
     app, page = FastAPI(docs_url=None, redoc_url=None, openapi_url=None), make_page(judge, token)
     app.add_middleware(Fence, known=page.fns, token=token)
