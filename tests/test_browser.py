@@ -5,6 +5,7 @@ import re
 import time
 import urllib.request
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -13,7 +14,15 @@ from playwright.sync_api import sync_playwright
 
 from sentinel.server.run import process
 
-BAD = "<img src=x onerror=\"document.title='broken'\"><script>document.title='broken'</script>\u202eabc ${1+1}"
+WORD = "W" * 300  # wider than any screen, with nowhere to break it
+BAD = f"<img src=x onerror=\"document.title='broken'\"><script>document.title='broken'</script>\u202eabc\u2067 ${{1+1}} {WORD}"
+# Elements of the page's own that stand out of the window, and in no box that scrolls
+OUT = """() => [...document.querySelectorAll('.sn *')].filter(e => {
+  const at = e.getBoundingClientRect();
+  if (!at.width || at.right <= innerWidth + 1 && at.left >= -1) return false;
+  for (let box = e.parentElement; box && !box.matches('body'); box = box.parentElement)
+    if (/auto|scroll/.test(getComputedStyle(box).overflowX)) return false;
+  return true; }).map(e => e.outerHTML.slice(0, 200))"""
 SIZES = {"desk": (1280, 900), "phone": (390, 844)}
 SHOTS = os.environ.get("SENTINEL_SHOTS", "")  # a folder for screenshots
 
@@ -90,6 +99,7 @@ class Visit:
         assert self.page.title() == "SENTINEL"
         wide = self.page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
         assert wide <= 1, f"{what}: the page is {wide} pixels wider than the window"
+        assert not (out := self.page.evaluate(OUT)), (what, out)
         if SHOTS:
             Path(SHOTS).mkdir(parents=True, exist_ok=True)
             self.page.screenshot(path=f"{SHOTS}/{what}-{self.name}.png", full_page=True)
@@ -103,7 +113,10 @@ def live(v):
     v.page.click("#live-ask")
     v.page.wait_for_function("document.querySelector('#live-card .sn-big')?.textContent == 'BLOCK'")
     card = v.page.inner_text("#live-card")
-    assert "<script>" in card and "⟨U+202E⟩" in card and "kubectl delete namespace shop" in v.page.inner_text("#live-history")
+    assert "<script>" in card and "⟨U+202E⟩" in card and "⟨U+2067⟩" in card and WORD in card.replace("\n", "")
+    assert "kubectl delete namespace shop" in v.page.inner_text("#live-history")
+    v.page.get_by_text("how it came about").click()
+    v.looked_at("live-hostile")
     v.page.get_by_text("Copy as agent code").click()
     v.page.get_by_label("requests", exact=True).check()
     v.page.wait_for_function("document.querySelector('#live-code textarea').value.includes('import requests')")
@@ -140,6 +153,11 @@ def explorer(v):
     v.page.wait_for_function("document.querySelector('#api-live-oversee-curl textarea').value.includes('<script>')")
     v.page.click("#api-live-oversee-go")
     v.says("#api-live-oversee-answer", "this is no JSON")
+    asked = {"action_description": f"ls {BAD}", "context": BAD, "proposed_target": BAD}
+    v.page.fill("#api-live-oversee-body textarea", json.dumps(asked))
+    v.page.click("#api-live-oversee-go")
+    v.says("#api-live-oversee-answer", "findings")
+    v.looked_at("explorer-hostile")
     v.page.get_by_role("button", name="GET /live/stats").first.click()
     v.page.click("#api-live-stats-go")
     v.says("#api-live-stats-answer", '"verdicts"')
@@ -185,7 +203,7 @@ def test_a_link_shows_the_same_and_a_wrong_one_breaks_nothing(browser, served):
     assert re.fullmatch(rf"{served}/web/\?tab=replay&task=war_room&seed=42&split=train&one=naive&other=evidence&step=1", link)
     other = Visit(browser, served, query="&" + link.partition("?")[2])
     other.page.wait_for_function("document.querySelector('#replay-left')?.textContent.includes('Proposal 2 of')")
-    bad = Visit(browser, served, query="&tab=replay&task=%3Cscript%3E&seed=1e9")
+    bad = Visit(browser, served, "phone", query=f"&tab=replay&task=%3Cscript%3E{quote(BAD)}&seed=1e9")
     bad.page.get_by_text("The link does not work").wait_for()
     assert "<script>" in bad.page.inner_text("#replay-note")
     bad.looked_at("wrong-link")
@@ -254,6 +272,37 @@ def test_with_a_token_the_page_has_a_door(browser, tmp_path, monkeypatch):
         v.says("#api-frames", "observation")
         assert "a long token" not in v.page.content()
         v.looked_at("behind-the-door")
+        v.context.close()
+
+
+def judged(url):
+    with urllib.request.urlopen(f"{url}/live/stats", timeout=10) as said:
+        return json.load(said)["verdicts"]
+
+
+def test_one_who_presses_on_does_not_keep_another_waiting(browser, served):
+    "The longest question that the page takes, of the slowest text, again and again past the button that waits."
+    pusher, other = Visit(browser, served), Visit(browser, served)
+    worst, before = ("A=x; B=$A$A; " * 700)[:8_000], judged(served)
+    pusher.page.fill("#live-action textarea", worst)
+    asks = lambda r: "/queue/join" in r.url and r.post_data_json["data"][0] is None  # it begins with the history
+    with pusher.page.expect_request(asks) as sent:
+        pusher.page.click("#live-ask")
+    headers = {"content-type": "application/json"}
+    again = "([url, body, headers]) => { for (let k = 0; k < 14; k++) fetch(url, {method: 'POST', body, headers}) }"
+    pusher.page.evaluate(again, [sent.value.url, sent.value.post_data, headers])
+    other.page.fill("#live-action textarea", "ls")
+    start = time.monotonic()
+    other.page.click("#live-ask")
+    other.says("#live-card .sn-big", "APPROVE")
+    waited = time.monotonic() - start
+    assert waited < 5, waited
+    pusher.says("#live-card .sn-big", "APPROVE")
+    assert judged(served) == before + 2  # the first, and the other's: fourteen were not begun
+    other.page.fill("#live-action textarea", worst + "more")
+    other.page.click("#live-ask")
+    other.says("#live-card", "8,000 characters at once")
+    for v in (pusher, other):
         v.context.close()
 
 

@@ -18,6 +18,7 @@ from .live_tab import address_in
 from .look import card, numbers, page_of, shown, told_error
 from .routes import BLOCK, ROUTES, as_curl, pretty, route_named
 from .scoreboard import Board, entered
+from .turns import Turns
 
 # %% ../../nbs/app/07_explorer.ipynb #10365dee
 class Tried(NamedTuple):
@@ -125,7 +126,7 @@ QUIET: dict[str, Any] = {"api_visibility": "private", "show_progress": "minimal"
 
 def slug_of(name: str) -> str: return "-".join(ROUTES[name].path.strip("/").split("/"))
 
-def route_card(name: str, token: str, is_open: bool) -> gr.Textbox:
+def route_card(name: str, token: str, is_open: bool, turns: Turns) -> gr.Textbox:
     "The card of a route. Gives the box of its command, which wants to know the visitor's address."
     r, at = route_named(name), f"api-{slug_of(name)}"
     with gr.Accordion(name, open=is_open, elem_id=at):
@@ -139,7 +140,9 @@ def route_card(name: str, token: str, is_open: bool) -> gr.Textbox:
                           elem_classes="sn-code")
 
     async def on_try(body: str, request: gr.Request) -> str:
-        try: return tried_card(await tried(own_address(came_by(request)), name, body, token))
+        work = lambda: tried(own_address(came_by(request)), name, body, token)
+        judges, visitor = name.startswith("POST /live/oversee"), request.session_hash or ""
+        try: return tried_card(await (turns.judged(visitor, len(body), work) if judges else work()))
         except ValueError as e: return told_error(str(e))
 
     def on_edit(body: str, request: gr.Request) -> str:
@@ -179,14 +182,16 @@ def session_tab(page: gr.Blocks, board: gr.State, token: str) -> None:
 def explorer_tab(page: gr.Blocks,                    # open; it tells who comes and who leaves
                  board: gr.State | None = None,      # the visitor's scoreboard
                  token: str = "",                    # that this server wants of its own page
+                 turns: Turns | None = None,         # of the visitors; one for all tabs
                 ) -> None:
     "Build the tab, inside of an open page."
     curls: dict[str, gr.Textbox] = {}
+    turns = turns or Turns()
     with gr.Row():
         for title, names in sides().items():
             with gr.Column(min_width=300):
                 gr.Markdown(f"## {title}")
-                curls |= {name: route_card(name, token, not k) for k, name in enumerate(names)}
+                curls |= {name: route_card(name, token, not k, turns) for k, name in enumerate(names)}
     gr.Markdown("## A session of the environment")
     session_tab(page, board or gr.State({}), token)
 

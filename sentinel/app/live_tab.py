@@ -14,6 +14,7 @@ from typing import Any
 import gradio as gr
 from .look import told_error
 from .snippets import SNIPPETS, snippet
+from .turns import LONGEST, Turns
 from .verdict_card import history_card, verdict_card
 from ..live.oversee import oversee, verdict_data
 from ..live.policies import SHIPPED, load_policy
@@ -52,14 +53,14 @@ def request_of(*values: Any) -> dict[str, str]:
     return {k: str(v) for k, v in zip(FIELDS, values) if v}
 
 async def asked(judge: Judge, past: Past, policy: str, *values: Any) -> tuple[str, str, Past]:
-    "The card of a verdict, that of the history, and the new history."
+    "The card of a verdict, that of the history, and the new history. The judge raises ValueError in one line."
     data = request_of(*values)
-    if not data.get("action_description", "").strip():
-        return told_error("Say what is about to run."), history_card(past), past
-    if policy not in ("", *SHIPPED): return told_error("There is no such policy."), history_card(past), past
-    status, answer = await judge(data, policy)
-    if "decision" not in answer:
-        return told_error(str(answer.get("detail", f"HTTP {status}"))), history_card(past), past
+    try:
+        if not data.get("action_description", "").strip(): raise ValueError("Say what is about to run.")
+        if policy not in ("", *SHIPPED): raise ValueError("There is no such policy.")
+        status, answer = await judge(data, policy)
+        if "decision" not in answer: raise ValueError(str(answer.get("detail", f"HTTP {status}")))
+    except ValueError as e: return told_error(str(e)), history_card(past), past
     past = [*past, (data["action_description"][:SHORT], {"decision": answer["decision"]})][-MOST:]
     return verdict_card(answer, data["action_description"]), history_card(past), past
 
@@ -78,8 +79,11 @@ def code_of(kind: str, values: tuple[Any, ...], url: str, policy: str = "") -> s
     except ValueError as e: return f"# {e}"
 
 # %% ../../nbs/app/03_live_tab.ipynb #72580ea4
-def live_tab(judge: Judge = judged_here) -> None:
+def live_tab(judge: Judge = judged_here,
+             turns: Turns | None = None,      # of the visitors; one for all tabs
+            ) -> None:
     "Build the tab, inside of an open page."
+    turns = turns or Turns()
     past = gr.State([])
     with gr.Row():
         with gr.Column(scale=2, min_width=300):
@@ -111,13 +115,17 @@ def live_tab(judge: Judge = judged_here) -> None:
                                   buttons=["copy"], elem_id="live-code", elem_classes="sn-code")
     form: list[Any] = [action, context, tool, target, severity, environment]
 
-    async def on_ask(past: Past, policy: str, *values: Any) -> tuple[str, str, Past]:
-        return await asked(judge, past, policy, *values)
+    async def on_ask(request: gr.Request, past: Past, policy: str, *values: Any) -> tuple[str, str, Past]:
+        async def in_turn(data: dict[str, Any], policy: str) -> Answer:
+            size = sum(len(data.get(f, "")) for f in FIELDS[:4])      # those in which one writes
+            return await turns.judged(request.session_hash or "", size, lambda: judge(data, policy))
+        return await asked(in_turn, past, policy, *values)
 
     def on_change(request: gr.Request, kind: str, policy: str, *values: Any) -> str:
         return code_of(kind, values, address_in(request.headers), policy)
 
     quiet: dict[str, Any] = {"api_visibility": "private"}
     asks, changes = [ask.click, tool.submit, target.submit], [f.change for f in (kind, policy, *form)]
-    gr.on(asks, on_ask, [past, policy, *form], [card, history, past], scroll_to_output=True, show_progress="minimal", **quiet)
+    gr.on(asks, on_ask, [past, policy, *form], [card, history, past], scroll_to_output=True, show_progress="minimal",
+          **quiet)
     gr.on(changes, on_change, [kind, policy, *form], code, trigger_mode="always_last", show_progress="hidden", **quiet)
