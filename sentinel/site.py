@@ -162,7 +162,9 @@ def readme(root="."):
     "Write README.md from nbs/index.ipynb, as it stands: Markdown, code, outputs. Returns the text."
     nb = json.loads((Path(root) / "nbs" / "index.ipynb").read_text())
     hidden = lambda c: c["cell_type"] == "code" and "#| hide" in text(c["source"])
-    body = page({"cells": [c for c in nb["cells"] if not hidden(c)]}, None).replace("(../figures/", "(figures/")
+    cfg = settings(Path(root))
+    there = f"({cfg['git_url']}/raw/{cfg['branch']}/figures/"      # the package index shows it, too, and has no figures
+    body = page({"cells": [c for c in nb["cells"] if not hidden(c)]}, None).replace("(../figures/", there)
     md = f"<!-- written from nbs/index.ipynb by `python -m sentinel.site readme` -->\n\n{body}\n"
     (Path(root) / "README.md").write_text(md, encoding="utf-8")
     return md

@@ -91,17 +91,17 @@ def live_tab(judge: Judge = judged_here,
                                 placeholder="a command, SQL, code, a tool call as JSON, or plain words")
             context = gr.Textbox(label="Context, as the agent tells it", lines=2, elem_id="live-context")
             with gr.Row():
-                tool = gr.Textbox(label="Tool", elem_id="live-tool", min_width=120)
-                target = gr.Textbox(label="Target", elem_id="live-target", min_width=120)
+                tool = gr.Textbox(label="Tool", max_lines=3, elem_id="live-tool", min_width=120)
+                target = gr.Textbox(label="Target", max_lines=3, elem_id="live-target", min_width=120)
             with gr.Row():
                 places = ["unknown", "production", "staging", "development"]
                 hints = ["low", "medium", "high", "critical"]
-                environment = gr.Dropdown(places, value="unknown", label="Environment", min_width=120,
+                environment = gr.Dropdown(places, value="unknown", label="Environment", min_width=150,
                                           elem_id="live-environment")
                 severity = gr.Dropdown([("none", ""), *((h, h) for h in hints)], value="", label="Severity hint",
-                                       min_width=120)
-                rules = [("in force here", ""), *((p, p) for p in SHIPPED)]
-                policy = gr.Dropdown(rules, value="", label="Policy", min_width=120, elem_id="live-policy")
+                                       min_width=150)
+                rules = [("in force", ""), *((p, p) for p in SHIPPED)]
+                policy = gr.Dropdown(rules, value="", label="Policy", min_width=150, elem_id="live-policy")
             ask = gr.Button("Ask", variant="primary", elem_id="live-ask")
             names = [e[0] if len(e[0]) < 44 else e[0][:43] + "…" for e in EXAMPLES]
             gr.Examples(EXAMPLES, [action, context, tool, environment], label="Examples", examples_per_page=10,

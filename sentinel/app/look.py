@@ -45,7 +45,9 @@ border-bottom:2px solid var(--sn-ask)}
 .sn mark.sn-warn{background:var(--sn-warnbg);border-bottom:2px solid var(--sn-warn);border-left:0}
 .sn mark.sn-good{background:var(--sn-goodbg);border-bottom:2px solid var(--sn-good);border-left:0}
 .sn .sn-gauge{height:12px;border-radius:6px;background:var(--sn-soft);border:1px solid var(--sn-line);
-overflow:hidden;max-width:26rem}
+overflow:hidden;max-width:26rem;margin:2px 0 0}
+.sn .sn-card>div+.sn-row,.sn .sn-card>div+p{margin-top:10px}
+.sn .sn-big+small{display:block;margin-bottom:6px}
 .sn .sn-gauge div{height:100%}.sn table{border-collapse:collapse;width:100%;font-size:.9rem}
 .sn table,.sn tr{border:0 !important;background:none !important}
 .sn th,.sn td{text-align:left;vertical-align:top;border:0 !important;border-bottom:1px solid var(--sn-line) !important;

@@ -34,6 +34,11 @@ footer{display:none !important}
 .dark{--color-accent:#93b4fd !important}
 .max_value,.min_value,.progress-text{color:var(--body-text-color) !important}
 .sn pre.sn-tall{max-height:22rem;overflow:auto}
+.html-container{padding:0 !important}
+#replay-back,#replay-on{white-space:nowrap}
+input[type=range]::-webkit-slider-thumb{border:2px solid var(--color-accent)}
+input[type=range]::-moz-range-thumb{border:2px solid var(--color-accent)}
+@media(max-width:640px){#game-approve,#game-flag,#game-block,#game-escalate{min-width:calc(50% - 8px) !important}}
 #sn-title h1{margin:.2em 0 0;font-size:1.5rem}
 """
 
