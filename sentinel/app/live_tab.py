@@ -14,7 +14,7 @@ from typing import Any
 import gradio as gr
 from .look import told_error
 from .snippets import SNIPPETS, snippet
-from .turns import LONGEST, Turns
+from .turns import Turns
 from .verdict_card import history_card, verdict_card
 from ..live.oversee import oversee, verdict_data
 from ..live.policies import SHIPPED, load_policy
