@@ -1,4 +1,4 @@
-"""The pictures of the page in the docs: `python tests/shots.py` writes them into figures/page, `--all` in every size and theme.
+"""The pictures of the page in the docs, written into figures/page.
 
 Each is one window of a browser at `sentinel serve`, as a visitor sees it who has used the tab.
 """
@@ -79,7 +79,8 @@ def main():
     how = given.parse_args()
     how.folder.mkdir(parents=True, exist_ok=True)
     looks = [(s, t) for s in SIZES for t in ("light", "dark")] if how.all else SHOWN
-    with tempfile.TemporaryDirectory() as logs, process("--page", "--log", f"{logs}/live.db", port=8000) as (url, _), sync_playwright() as p:
+    with (tempfile.TemporaryDirectory() as logs, sync_playwright() as p,
+          process("--page", "--log", f"{logs}/live.db", port=8000) as (url, _)):
         browser = p.chromium.launch(executable_path=chromium(), args=FLAGS)
         for size, theme in looks:
             v = Visit(browser, url, size, theme)
