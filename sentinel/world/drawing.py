@@ -121,7 +121,7 @@ def topology_svg(services: Mapping[str, str],         # name -> well, unknown, o
     lines = "".join(_line([at[p] for p in way], e in soft) for e, way in ways.items())
     boxes = "".join(_box(s, word, *at[s], s == marked) for s, word in shown.items())
     head = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {wide:.0f} {high}" width="100%" role="img" ' \
-           f'style="max-width:{wide:.0f}px" font-family="system-ui, sans-serif" font-size="15">'
+           f'style="min-width:{min(wide, 420):.0f}px;max-width:{wide:.0f}px" font-family="system-ui, sans-serif" font-size="15">'
     about = f"<title>{visible_text(title)}</title><desc>{visible_text(_told(services, shown, needs))}</desc>"
     return f"{head}{about}{lines}{boxes}</svg>"
 
