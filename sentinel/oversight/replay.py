@@ -76,7 +76,7 @@ def ended(task: str, seed: int,                     # which incident
 PAGE_STYLE = STYLE + """
 body{font:15px/1.5 system-ui,sans-serif;max-width:76rem;margin:2rem auto;padding:0 1rem;overflow-wrap:anywhere;
 background:var(--sentinel-paper,#fff);color:var(--sentinel-text,#1c2430)}
-h1{font-size:1.4rem}.over{overflow-x:auto}table{border-collapse:collapse;width:100%}code{font-size:.9em}
+h1{font-size:1.4rem}.over{overflow-x:auto}.over>table>*>tr>:nth-child(n+2){min-width:7rem}table{border-collapse:collapse;width:100%}code{font-size:.9em}
 td,th{border-bottom:1px solid var(--sentinel-dim-paper,#e3e7ec);padding:.5rem;text-align:left;vertical-align:top}
 small{color:var(--sentinel-dim,#5b6776)}summary{cursor:pointer}
 b .bad{color:var(--sentinel-bad,#b3261e)}b .warn{color:var(--sentinel-warn,#7d5400)}b .good{color:var(--sentinel-good,#17653a)}
@@ -120,4 +120,4 @@ def page(shown: Shown) -> str:
     top = f"<title>SENTINEL: {title}</title><style>{PAGE_STYLE}</style><h1>{title}</h1>"
     head = f"<tr><th></th><th>proposal</th><th>what it would do</th>{head}</tr>"
     alert = f"<p>{spoken(item.observation.alert)}</p>"
-    return f'<!doctype html><html lang="en">{meta}{top}{alert}<div class="over"><table>{head}{body}</table></div></html>'
+    return f'<!doctype html><html lang="en">{meta}{top}{alert}<div class="over" tabindex="0"><table>{head}{body}</table></div></html>'
