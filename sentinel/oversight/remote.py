@@ -95,7 +95,8 @@ def attempt(c: Any, how: Asking, manners: Manners, messages: Messages) -> tuple[
     except APIConnectionError as e:
         return Reply(failure="HTTP status", detail=f"no connection: {in_words(e.__cause__ or e)}"), 0.0
     except APIStatusError as e:
-        said = in_words((e.body or {}).get("message") if isinstance(e.body, dict) else e.message)
+        b = e.body if isinstance(e.body, dict) else {}
+        said = in_words(b.get("message") or b.get("detail") or e.message)
         if e.status_code == 400 and manners.learn(said, sent): return attempt(c, how, manners, messages)
         again = e.status_code in (408, 409, 429) or e.status_code >= 500
         try: wait = float(e.response.headers.get("retry-after", 0))
@@ -105,7 +106,7 @@ def attempt(c: Any, how: Asking, manners: Manners, messages: Messages) -> tuple[
 
 def in_words(said: object) -> str:
     "What an error or a server says, on one line."
-    return mended(" ".join(str(said or type(said).__name__).split())[:120])
+    return mended(" ".join(str(said or "").split())[:120]) or "no reason given"
 
 def ask(c: Any, how: Asking, manners: Manners, messages: Messages, sleep: Callable[[float], None]) -> Reply:
     "Ask until there is an answer, a final failure, or no try left."
