@@ -95,13 +95,13 @@ def attempt(c: Any, how: Asking, manners: Manners, messages: Messages) -> tuple[
     except APIConnectionError as e:
         return Reply(failure="HTTP status", detail=f"no connection: {in_words(e.__cause__ or e)}"), 0.0
     except APIStatusError as e:
-        b = e.body if isinstance(e.body, dict) else {}
+        code, b = e.status_code, e.body if isinstance(e.body, dict) else {}
         said = in_words(b.get("message") or b.get("detail") or e.message)
-        if e.status_code == 400 and manners.learn(said, sent): return attempt(c, how, manners, messages)
-        again = e.status_code in (408, 409, 429) or e.status_code >= 500
+        if code == 400 and manners.learn(said, sent): return attempt(c, how, manners, messages)
+        again = code in (408, 409, 429) or code >= 500
         try: wait = float(e.response.headers.get("retry-after", 0))
         except ValueError: wait = 0.0
-        return Reply(failure="HTTP status", detail=f"{e.status_code}: {said}"), wait if again else None
+        return Reply(failure="HTTP status", detail=f"{code}: {said}"), wait if again else None
     except Exception as e: return Reply(failure="HTTP status", detail=f"unreadable answer: {type(e).__name__}"), 0.0
 
 def in_words(said: object) -> str:

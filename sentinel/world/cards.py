@@ -25,7 +25,8 @@ background:var(--sentinel-paper,#fff);color:var(--sentinel-text,#1c2430);font:14
 .sentinel .wide{overflow-x:auto;width:0;min-width:100%}
 .sentinel table,.sentinel tr,.sentinel tbody tr:nth-child(odd){border:0 !important;background:none !important}
 .sentinel td,.sentinel th{text-align:left;vertical-align:top;padding:4px 10px 4px 0 !important;border:0 !important;
-overflow-wrap:break-word;color:inherit;border-bottom:1px solid var(--sentinel-dim-paper,#eef1f5) !important}
+overflow-wrap:anywhere;min-width:4.6em;color:inherit;border-bottom:1px solid var(--sentinel-dim-paper,#eef1f5) !important}
+.sentinel td:first-child{min-width:0;white-space:nowrap}.sentinel th:first-child{min-width:0}
 .sentinel .good{color:var(--sentinel-good,#17653a)}.sentinel .warn{color:var(--sentinel-warn,#7d5400)}
 .sentinel .bad{color:var(--sentinel-bad,#b3261e)}.sentinel .ask{color:var(--sentinel-ask,#3c4fa5)}"""
 DARK_PAGES = ("[data-jp-theme-light=false]", "[data-md-color-scheme=slate]", ".vscode-dark", ".dark")
