@@ -105,7 +105,7 @@ def attempt(c: Any, how: Asking, manners: Manners, messages: Messages) -> tuple[
     except Exception as e: return Reply(failure="HTTP status", detail=f"unreadable answer: {type(e).__name__}"), 0.0
 
 def in_words(said: object) -> str:
-    "What an error or a server says, on one line."
+    "What an error says, on one line."
     return mended(" ".join(str(said or "").split())[:120]) or "no reason given"
 
 def ask(c: Any, how: Asking, manners: Manners, messages: Messages, sleep: Callable[[float], None]) -> Reply:
