@@ -9,7 +9,7 @@ __all__ = ['DARK', 'STYLE', 'DARK_PAGES', 'card', 'spoken', 'paragraph', 'comman
 # %% ../../nbs/world/12_cards.ipynb #5ddb46b1
 from collections.abc import Collection, Iterable, Sequence
 from .actions import DIAGNOSTICS
-from .drawing import UNKNOWN, WELL, topology_svg, visible_text
+from .drawing import PARTLY, UNSEEN, WELL, topology_svg, visible_text
 
 # %% ../../nbs/world/12_cards.ipynb #da8a3592
 DARK = """--sentinel-paper:#161b22;--sentinel-text:#e2e8f0;--sentinel-dim:#a9b5c3;--sentinel-dim-paper:#262e38;--sentinel-line:#8492a3;
@@ -106,8 +106,9 @@ def system_svg(names: Sequence[str | None],             # of the services; None 
     for at, what in troubles:
         word = what.replace("_", " ")
         if word not in found.setdefault(at, []): found[at].append(word)
-    looked = [all((tool, k) in known for tool in DIAGNOSTICS) for k in range(len(told))]
-    states = {n: ", ".join(found[k]) if k in found else WELL if looked[k] else UNKNOWN for k, n in enumerate(called)}
+    looked = [sum((tool, k) in known for tool in DIAGNOSTICS) for k in range(len(told))]
+    quiet = [WELL if n == len(DIAGNOSTICS) else PARTLY if n else UNSEEN for n in looked]
+    states = {n: ", ".join(found[k]) if k in found else quiet[k] for k, n in enumerate(called)}
     edges = [(called[k], x) for k, n in enumerate(told) for x in _needed(needs[k], n)]
     soft = [(a, b.removesuffix("~")) for a, b in edges if b.endswith("~") and b not in states]
     firm = [(a, b if b in states else b.removesuffix("~")) for a, b in edges]
