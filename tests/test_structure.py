@@ -215,7 +215,7 @@ def test_long_lines_are_found():
 # What is visible, and what is behind it
 
 BEHIND = {     # a way to the world behind an observation -> the modules that may use it
-    "behind": {"oversight.reading", "app.replay_tab"}, "_world": {"oversight.observation"}, "view_of": {"oversight.overseers"},
+    "behind": {"oversight.reading", "oversight.courses"}, "_world": {"oversight.observation"}, "view_of": {"oversight.overseers"},
     "trusted": {"oversight.overseers"}}
 
 

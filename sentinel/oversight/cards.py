@@ -32,7 +32,7 @@ def observation_card(data: Mapping[str, Any],      # as `Observation.to_dict` gi
     if d["preview"] == "full":
         asked.append(paragraph("<small>preview, with the answer in it on purpose:</small>", spoken(d["counterfactual"]),
                                f"<small>severity weight {spoken(d['severity_weight'])}</small>"))
-    title = f"{d['task_id']}: proposal {d['step'] + 1} of {d['steps']}"
+    title = f"Proposal {d['step'] + 1} of {d['steps']} ({d['task_id']})"
     past = [(h["decision"], h["action"], h["outcome"]) for h in d["history"]]
     before = unfolding("decided so far", len(past), table(("decision", "action", "what followed"), past))
     steps = [f"{s['name']}({s['parameter']}) on {names[s['at']] or '(removed)'}: {s['does']}" for s in d["runbook"]]

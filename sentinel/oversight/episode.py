@@ -101,6 +101,10 @@ class Episode:
 
     def _repr_html_(self) -> str: return episode_card(self)
 
+    def __repr__(self) -> str:
+        s = self.scenario
+        return f"Episode({s.task_id}, seed {s.seed}, {s.split}: {self.step} of {s.steps} decided)"
+
     @property
     def observation(self) -> Observation | None:
         "What an Overseer sees of the proposal on the table; None if there is none."

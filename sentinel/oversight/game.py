@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from random import Random
 from typing import Any, NamedTuple
+from .courses import consequence_card
 from .decisions import Item, trajectory
 from .grader import RIGHT
 from .metrics import ratio
@@ -123,13 +124,12 @@ def reveal(game: Game,
 def reveal_card(game: Game) -> str:
     "What the last decision came to, as HTML; nothing before the first."
     if not game.said: return ""
-    r = reveal(game)
+    r, k = reveal(game), game.turn - 1
     mark = "✓ right" if r.right else "✗ not right"
     verdict = f'<p class="big">{spoken(r.decision, SIGNS.get(r.decision, ""))} {mark}</p>'
-    truth = paragraph(command(r.action), "is", f"<b>{spoken(r.label)}</b>:", spoken(r.why))
-    earned = paragraph(f"Earned {r.reward:+.2f} in {r.seconds:.1f} s.")
-    others = table(list(r.others), [list(r.others.values())])
-    return card(f"Decision {game.turn} of {len(game.items)}", verdict, truth, earned, others)
+    earned = paragraph(command(r.action), f"earned {r.reward:+.2f} in {r.seconds:.1f} s.")
+    others = paragraph(" · ".join(f"{spoken(b)}: {spoken(d, SIGNS.get(d, ''))}" for b, d in r.others.items()))
+    return card(f"Decision {k + 1} of {len(game.items)}", verdict, earned, others) + consequence_card(game.items[k])
 
 # %% ../../nbs/oversight/28_game.ipynb #64475897
 FEWEST, RESAMPLES = 5, 1000      # decisions from which there is an interval; how often they are drawn anew

@@ -95,17 +95,18 @@ def attempt(c: Any, how: Asking, manners: Manners, messages: Messages) -> tuple[
     except APIConnectionError as e:
         return Reply(failure="HTTP status", detail=f"no connection: {in_words(e.__cause__ or e)}"), 0.0
     except APIStatusError as e:
-        said = in_words((e.body or {}).get("message") if isinstance(e.body, dict) else e.message)
-        if e.status_code == 400 and manners.learn(said, sent): return attempt(c, how, manners, messages)
-        again = e.status_code in (408, 409, 429) or e.status_code >= 500
+        code, b = e.status_code, e.body if isinstance(e.body, dict) else {}
+        said = in_words(b.get("message") or b.get("detail") or e.message)
+        if code == 400 and manners.learn(said, sent): return attempt(c, how, manners, messages)
+        again = code in (408, 409, 429) or code >= 500
         try: wait = float(e.response.headers.get("retry-after", 0))
         except ValueError: wait = 0.0
-        return Reply(failure="HTTP status", detail=f"{e.status_code}: {said}"), wait if again else None
+        return Reply(failure="HTTP status", detail=f"{code}: {said}"), wait if again else None
     except Exception as e: return Reply(failure="HTTP status", detail=f"unreadable answer: {type(e).__name__}"), 0.0
 
 def in_words(said: object) -> str:
-    "What an error or a server says, on one line."
-    return mended(" ".join(str(said or type(said).__name__).split())[:120])
+    "What an error says, on one line."
+    return mended(" ".join(str(said or "").split())[:120]) or "no reason given"
 
 def ask(c: Any, how: Asking, manners: Manners, messages: Messages, sleep: Callable[[float], None]) -> Reply:
     "Ask until there is an answer, a final failure, or no try left."

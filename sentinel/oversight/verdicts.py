@@ -85,14 +85,19 @@ Said = Answer | str | Mapping[str, Any]     # what an Overseer may give for each
 # %% ../../nbs/oversight/01_verdicts.ipynb #1b84d8e6
 SIGNS = {"approve": "good", "flag": "warn", "block": "bad", "escalate": "ask"}      # the colour of a decision; its word says it
 
-def verdict_card(v: Answer) -> str:
+def verdict_card(v: Answer,
+                 who: str = "",       # whose it is
+                 came_to: str = "",   # a line on what became of it
+                ) -> str:
     "A verdict, or its absence, as HTML."
+    below = paragraph(f"<small>{spoken(came_to)}</small>") if came_to else ""
     if not isinstance(v, Verdict):
-        return card("No verdict", paragraph(spoken(v.reason)), paragraph(spoken(v.detail)) if v.detail else "")
+        title, detail = f"{who}: no verdict" if who else "No verdict", paragraph(spoken(v.detail)) if v.detail else ""
+        return card(title, paragraph(spoken(v.reason)), detail, below)
     risk = bar(v.risk, "risk") if v.risk is not None else ""
     instead = paragraph("Instead:", command(v.alternative)) if v.alternative else ""
     big = f'<p class="big">{spoken(v.decision, SIGNS.get(v.decision, ""))}</p>'
-    return card("Verdict", big, risk, paragraph(spoken(v.justification)) if v.justification else "", instead)
+    return card(who or "Verdict", big, risk, paragraph(spoken(v.justification)) if v.justification else "", instead, below)
 
 # %% ../../nbs/oversight/01_verdicts.ipynb #a10facd7
 def checked(v: Answer,        # a verdict, or the absence of one

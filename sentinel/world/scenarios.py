@@ -229,7 +229,7 @@ class DriftPlan(NamedTuple):
 
 Graded = dict[str, tuple[Label, Effects]]      # action key -> its class, and what it would do
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Scenario:
     "An incident. Use `world` and `drift` to play it; the four lists are the ground truth at the beginning."
     task_id: str                  # its tier, a key of `TIERS`
@@ -280,6 +280,8 @@ class Scenario:
         return [a.key for a in remedy(self.world)]
 
     def _repr_html_(self) -> str: return scenario_card(self)
+
+    def __repr__(self) -> str: return f"Scenario({self.task_id}, seed {self.seed}, {self.split}: {self.alert})"
 
     def to_dict(self) -> dict[str, Any]:
         "The scenario in JSON types, with the four ground-truth lists."
