@@ -6,8 +6,8 @@
 __all__ = ['TRIALS', 'AREAS', 'OFTEN', 'MOSTLY', 'Trial', 'effect_of', 'action_in', 'actions']
 
 # %% ../../nbs/live/052_actions.ipynb #2c5e924f
-import re
 from typing import NamedTuple
+from .. import patterns as re
 from .commands import Setting
 from .effects import Effect, environment_of
 from ..world.actions import ALIASES, FORMS, Action, fold, parse_action

@@ -6,9 +6,9 @@
 __all__ = ['client_lines', 'looks_like_sql']
 
 # %% ../../nbs/live/060_clients.ipynb #2ecc3bd6
-import re
 import sqlglot
 from sqlglot.errors import SqlglotError
+from .. import patterns as re
 from .commands import Setting, Word
 from .effects import Effect, environment_of, moved
 from .statements import ROWS

@@ -7,9 +7,9 @@ __all__ = ['MOST', 'python', 'looks_like_python']
 
 # %% ../../nbs/live/066_code.ipynb #d0e69e16
 import ast
-import re
 import warnings
 from functools import lru_cache
+from .. import patterns as re
 from .calls import CALLS, SHELL
 from .commands import Setting, Word
 from .constants import HTTP, Thing, decoded, each_of, folded, http, path_of, run_command, under

@@ -6,9 +6,10 @@
 __all__ = ['LIMIT', 'CODES', 'readable', 'as_text', 'Hints', 'Code', 'decoded', 'hidden']
 
 # %% ../../nbs/live/089_codes.ipynb #07e6e0da
-import base64, binascii, html, re, zlib
+import base64, binascii, html, zlib
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
+from .. import patterns as re
 from .letters import Step, replaced, words
 
 # %% ../../nbs/live/089_codes.ipynb #ffecfe02

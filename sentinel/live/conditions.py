@@ -7,12 +7,12 @@ __all__ = ['Reach', 'REACHES', 'LONGEST', 'keylike', 'reach']
 
 # %% ../../nbs/live/055_conditions.ipynb #adb9105d
 import logging
-import re
 from functools import lru_cache
 from typing import Literal, get_args
 import sqlglot
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
+from .. import patterns as re
 
 # %% ../../nbs/live/055_conditions.ipynb #56842f79
 logging.getLogger("sqlglot").setLevel(logging.CRITICAL)

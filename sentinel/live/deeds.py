@@ -6,8 +6,8 @@
 __all__ = ['Deed', 'deed']
 
 # %% ../../nbs/live/081_deeds.ipynb #b7a3c40b
-import re
 from collections.abc import Callable
+from .. import patterns as re
 from .lexicon import VERBS, Verb
 from .objects import ALL, OTHER
 from .phrases import GROUPS, TOKEN, Case, Named, Token, scope_of

@@ -6,8 +6,8 @@
 __all__ = ['RULES', 'LARGEST', 'Rule', 'setting_of', 'rule_for', 'Line', 'lines_of', 'diff', 'switched', 'with_values']
 
 # %% ../../nbs/live/034_edits.ipynb #6610b3be
-import re
 from typing import NamedTuple
+from .. import patterns as re
 from .commands import Command, Reader, Setting
 from .effects import Effect, environment_of
 

@@ -6,8 +6,8 @@
 __all__ = ['Family', 'FAMILIES', 'RULES', 'Rule']
 
 # %% ../../nbs/live/092_families.ipynb #fcfb6b82
-import re
 from typing import Literal, NamedTuple
+from .. import patterns as re
 from .vocabulary import mask
 
 # %% ../../nbs/live/092_families.ipynb #ddb179fa

@@ -6,8 +6,8 @@
 __all__ = ['LONGEST', 'Said', 'clauses']
 
 # %% ../../nbs/live/083_foreign.ipynb #73b7d526
-import re
 from typing import NamedTuple
+from .. import patterns as re
 from .tongues_north import PREPOSITIONS
 from .tongues_signs import (AND, BACK, BEFORE, BELOW, COPY, DATA, DOWN, FORCED, GIVE, INFINITIVE,
                                          INTERNET, MIGHTY, MONEY, NEW, OUTSIDE, OVER, PAYS, PUBLIC, RID, SECRET,

@@ -6,10 +6,10 @@
 __all__ = ['FORMS', 'Form', 'shaped']
 
 # %% ../../nbs/live/094_forms.ipynb #22559a8a
-import re
 from collections.abc import Iterator
 from itertools import islice
 from typing import NamedTuple
+from .. import patterns as re
 from .families import Family
 from .said import Found
 from .vocabulary import hits, mask, senses

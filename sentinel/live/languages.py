@@ -7,9 +7,9 @@ __all__ = ['MODULES', 'READERS', 'TOOLS', 'QUIET', 'MOST', 'DIFF_LINE', 'languag
            'mixed', 'between', 'special']
 
 # %% ../../nbs/live/098_languages.ipynb #2b12bdf7
-import re
 from collections.abc import Iterable
 from functools import lru_cache
+from .. import patterns as re
 from . import amazon, backups, buckets, clouds, clusters, containers, daily, disks, exposed, files, forges
 from . import found, frameworks, git, given, google, harmless, hosts, http, infrastructure, interpreters
 from . import keepers, mongo, queues, redis, releases, schemas, sed, sockets, started, stores, transfers

@@ -7,12 +7,13 @@ __all__ = ['Back', 'Step', 'PLAIN', 'SEEN', 'TURNED', 'WORD', 'F', 'same', 'Lett
            'remembered']
 
 # %% ../../nbs/live/088_letters.ipynb #99da3cfc
-import json, re, unicodedata
+import json, unicodedata
 from bisect import bisect_right
 from collections.abc import Callable
 from functools import lru_cache, wraps
 from importlib.resources import files
 from typing import Any, TypeVar, cast
+from .. import patterns as re
 
 # %% ../../nbs/live/088_letters.ipynb #7495ad17
 Back = Callable[[int, int], tuple[int, int]]     # from where to where in a text: the same in the text it was made from

@@ -6,9 +6,9 @@
 __all__ = ['is_on', 'client']
 
 # %% ../../nbs/live/065_libraries.ipynb #30d31c8a
-import re
 from collections.abc import Mapping
 from typing import Any
+from .. import patterns as re
 from .calls import method, narrows, parts_of
 from .clients import looks_like_sql
 from .conditions import keylike, reach

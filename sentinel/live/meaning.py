@@ -6,8 +6,8 @@
 __all__ = ['resolved', 'Meant', 'meaning']
 
 # %% ../../nbs/live/084_meaning.ipynb #8eb1c979
-import re
 from typing import NamedTuple
+from .. import patterns as re
 from .deeds import deed
 from .figures import figure
 from .lexicon import NOUNS, PARTICLES, VERBS, Verb

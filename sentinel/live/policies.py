@@ -7,12 +7,13 @@ __all__ = ['SHIPPED', 'VERBS', 'FORM', 'CHANGES', 'CAREFUL', 'READ_ONLY', 'polic
            'Constraints', 'constraints', 'Cases', 'read_cases']
 
 # %% ../../nbs/live/118_policies.ipynb #a842c444
-import os, re, threading, time
+import os, threading, time
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, NamedTuple
+from .. import patterns as re
 from .careful import plain_yaml
 from .effects import KINDS
 from .policy import RULING, Policy, Rule, glob, read_policy, rule_of

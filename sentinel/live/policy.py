@@ -8,12 +8,13 @@ __all__ = ['Ruling', 'Day', 'DAYS', 'RULING', 'SERIOUS', 'ORDER', 'HARMLESS', 'D
            'falls_in', 'names_of', 'guarded_by', 'Ruled', 'holds', 'ruled', 'strictest']
 
 # %% ../../nbs/live/116_policy.ipynb #1092439e
-import fnmatch, posixpath, re
+import fnmatch, posixpath
 from collections.abc import Iterable, Sequence
 from datetime import datetime, time, timedelta
 from functools import lru_cache
 from typing import Annotated, Any, Literal, NamedTuple, NotRequired, TypedDict
 from zoneinfo import ZoneInfo
+from .. import patterns as re
 from ..ground import digest
 from .careful import plain_yaml
 from .effects import KINDS, Effect, Environment, Scope, Undo

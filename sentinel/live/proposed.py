@@ -6,10 +6,10 @@
 __all__ = ['is_diff', 'play', 'edit']
 
 # %% ../../nbs/live/036_proposed.ipynb #655c1a3c
-import re
 from collections.abc import Iterator
 from typing import Any
 import yaml
+from .. import patterns as re
 from .commands import Command, Setting, Word
 from .edits import diff, lines_of
 from .effects import Effect, environment_of

@@ -6,7 +6,7 @@
 __all__ = ['MENTIONS', 'PROGRAM', 'BARE', 'code_in', 'unquoted', 'planned', 'idiom']
 
 # %% ../../nbs/live/085_quotes.ipynb #6467b0d8
-import re
+from .. import patterns as re
 from .commands import Setting, Word
 from .effects import Effect
 from sentinel.live.everyday import (DOES, EXECUTED, LINK, LOSS, PLANNED, PREPARED, REFUSED, REHEARSED,

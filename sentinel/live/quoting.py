@@ -7,10 +7,10 @@ __all__ = ['GRAMMAR', 'DEEPEST_NESTING', 'MOST_STEPS', 'Node', 'VISITS', 'Piece'
            'substituted', 'within', 'pieces', 'words_of', 'redirect']
 
 # %% ../../nbs/live/003_quoting.ipynb #344b84bc
-import re
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 import tree_sitter, tree_sitter_bash
+from .. import patterns as re
 from .commands import Command, Redirect, Word
 from .effects import Effect
 from .output import output, unescaped

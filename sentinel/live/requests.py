@@ -7,9 +7,9 @@ __all__ = ['ROUTES', 'Route', 'parts_of', 'place', 'fields_of', 'asked', 'reques
 
 # %% ../../nbs/live/048_requests.ipynb #c76f3f2f
 import json
-import re
 from typing import NamedTuple
 from urllib.parse import unquote
+from .. import patterns as re
 from .effects import Effect, environment_of
 from .rows import set_to
 

@@ -7,10 +7,11 @@ __all__ = ['Outcome', 'outcomes', 'Case', 'glob_of', 'several', 'condition', 'na
            'rows', 'set_to']
 
 # %% ../../nbs/live/025_rows.ipynb #9df1c640
-import fnmatch, re
+import fnmatch
 from collections.abc import Callable, Iterable
 from functools import lru_cache
 from typing import Any, NamedTuple
+from .. import patterns as re
 from .commands import Command, Options, Setting, Word
 from .effects import KINDS, SCOPES, UNDOS, Effect, Environment, environment_of
 

@@ -6,8 +6,8 @@
 __all__ = ['CHANGED', 'UNNAMED', 'UNSURE', 'written_by']
 
 # %% ../../nbs/live/100_scripts.ipynb #aaf6f192
-import re
 from collections.abc import Mapping, Sequence
+from .. import patterns as re
 from .effects import Effect
 from .languages import harm
 from .output import output

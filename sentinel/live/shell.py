@@ -7,12 +7,13 @@ __all__ = ['LARGEST_TEXT', 'REGISTRY', 'MOST_NESTED', 'FETCHERS', 'PRINTERS', 'p
            'printed', 'inner_shell']
 
 # %% ../../nbs/live/006_shell.ipynb #153e1eb2
-import re, threading
+import threading
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from functools import lru_cache
 from time import thread_time
 import tree_sitter
+from .. import patterns as re
 from .commands import DEEPEST, Command, Reader, Setting, Word
 from .effects import ENVIRONMENTS, Effect, environment_of, moved
 from .assigned import MOST_WORDS, STARTERS, runs_code

@@ -6,7 +6,7 @@
 __all__ = ['looks_like_snippet']
 
 # %% ../../nbs/live/069_snippet_marks.ipynb #5d0f97b6
-import re
+from .. import patterns as re
 
 # %% ../../nbs/live/069_snippet_marks.ipynb #b813528c
 _MARKS = re.compile(r"(?m)<\?php|^\s{0,8}(?:package\s+\w+\s*$|func\s+\w*\s*\(|import\s+\"|use\s+(?:strict|[\w:]+::)|"

@@ -6,8 +6,8 @@
 __all__ = ['TEXTS', 'PROGRAMS', 'values']
 
 # %% ../../nbs/live/010_started.ipynb #2b7ed6ec
-import re
 from collections.abc import Iterable, Iterator
+from .. import patterns as re
 from .commands import Command, Reader, Setting, Word
 from .effects import Effect
 from .given import standard_input, strong, unseen

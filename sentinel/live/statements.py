@@ -6,12 +6,12 @@
 __all__ = ['DIALECTS', 'SHORT', 'ROWS', 'dialect_of', 'Statement', 'statements', 'Row', 'beginning']
 
 # %% ../../nbs/live/056_statements.ipynb #2562c321
-import re
 from functools import lru_cache
 from typing import NamedTuple
 from sqlglot.dialects.dialect import Dialect
 from sqlglot.errors import SqlglotError
 from sqlglot.tokens import Token, TokenType
+from .. import patterns as re
 
 # %% ../../nbs/live/056_statements.ipynb #9559db75
 DIALECTS = ("postgres", "mysql", "tsql", "oracle", "bigquery", "snowflake", "sqlite", "clickhouse")

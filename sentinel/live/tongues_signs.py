@@ -8,9 +8,9 @@ __all__ = ['AND', 'BELOW', 'INFINITIVE', 'OWN', 'OUTSIDE', 'SECRET', 'MIGHTY', '
            'MEDIUM', 'THANKS', 'STATES', 'unprotected', 'unaccented', 'place_in']
 
 # %% ../../nbs/live/078_tongues_signs.ipynb #65612cc0
-import re
 import unicodedata
 from functools import lru_cache
+from .. import patterns as re
 from .effects import Environment
 
 # %% ../../nbs/live/078_tongues_signs.ipynb #8f057200

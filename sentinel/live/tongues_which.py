@@ -6,9 +6,9 @@
 __all__ = ['LATE', 'ARTICLE', 'WAS_ZH', 'Hit', 'table', 'without_asides', 'verbs_in', 'fetched', 'language_of']
 
 # %% ../../nbs/live/080_tongues_which.ipynb #642cf03d
-import re
 from functools import lru_cache
 from typing import NamedTuple
+from .. import patterns as re
 from . import tongues_east, tongues_north, tongues_south
 from .everyday import SPOKEN
 from .lexicon import VERBS

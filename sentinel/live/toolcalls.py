@@ -6,10 +6,11 @@
 __all__ = ['KEYS', 'NAMES', 'FENCE', 'OPENING', 'pipeline', 'effects_in']
 
 # %% ../../nbs/live/099_toolcalls.ipynb #fc9a94e1
-import json, re, shlex, tomllib
+import json, shlex, tomllib
 from collections.abc import Iterator
 from typing import Any
 import yaml
+from .. import patterns as re
 from .commands import Setting, Word
 from .comments import uncommented
 from .effects import Effect

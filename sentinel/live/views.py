@@ -6,10 +6,10 @@
 __all__ = ['DEPTH', 'MOST', 'View', 'disguises', 'views']
 
 # %% ../../nbs/live/090_views.ipynb #7661d99c
-import re
 from collections.abc import Callable, Iterator
 from functools import lru_cache
 from typing import NamedTuple
+from .. import patterns as re
 from .codes import LIMIT, decoded, hidden
 from .letters import PLAIN, SEEN, TURNED, Back, Step, fold, remembered, replaced, same, translated, words
 

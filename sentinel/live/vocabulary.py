@@ -7,11 +7,11 @@ __all__ = ['CLASSES', 'BIT', 'Sense', 'INSIDE', 'TABLES', 'LANGUAGES', 'mask', '
            'telling', 'Hit', 'hits', 'glance']
 
 # %% ../../nbs/live/091_vocabulary.ipynb #9897d7d5
-import re
 from collections.abc import Container
 from functools import lru_cache
 from importlib.resources import files
 from typing import NamedTuple
+from .. import patterns as re
 from .letters import WORD, fold, remembered, words
 
 # %% ../../nbs/live/091_vocabulary.ipynb #dcee554e

@@ -8,7 +8,7 @@ __all__ = ['PLACES', 'KINDS', 'TERM', 'WORDS', 'ORDER', 'WEIGHTS', 'TOKEN', 'WIN
            'weighed']
 
 # %% ../../nbs/live/095_weighing.ipynb #b0f8a343
-import json, re
+import json
 from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
@@ -17,6 +17,7 @@ from itertools import combinations
 from math import sqrt
 from typing import NamedTuple
 from zlib import crc32
+from .. import patterns as re
 from .families import Family
 from .letters import WORD, remembered
 from .said import Found

@@ -6,8 +6,8 @@
 __all__ = ['looks_like_prose']
 
 # %% ../../nbs/live/087_written.ipynb #5038239e
-import re
 from functools import lru_cache
+from .. import patterns as re
 from .lexicon import VERBS
 from .phrases import tokens_of
 from .quotes import PROGRAM
