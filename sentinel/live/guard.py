@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import sentinel
 from .backends import Backends
 from .chain import request_hash
+from .languages import programs
 from .log import Log, Outcome
 from .meter import LiveMeter
 from .outcome import scored
@@ -58,6 +59,7 @@ class Guard:
                  clock: Callable[[], datetime] = lambda: datetime.now(timezone.utc)) -> None:
         self.log, self.policies, self.backends = log, policies or Policies(), backends or Backends()
         self.fail_mode, self.meter, self.clock = fail_mode, meter or LiveMeter(), clock
+        programs()      # nobody waits for a reader
         self.threads = ThreadPoolExecutor(THREADS, "guard")
 
     async def decide(self, ask: Ask, client: str) -> tuple[Decided, str]:

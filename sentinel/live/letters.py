@@ -90,13 +90,14 @@ def fold(text: str) -> str:
     return text.lower() if text.isascii() else text.translate(PLAIN)
 
 # %% ../../nbs/live/088_letters.ipynb #5ab33b26
-def _confusables() -> dict[str, str]:
-    "From characters to the Latin letter or digit they look like."
+@lru_cache(1)
+def _looks() -> dict[str, str]:
+    "From characters to the Latin letter or digit they look like. The table is large, and plain text has no use for it."
     table = json.loads(files("confusable_homoglyphs").joinpath("confusables.json").read_text("utf-8"))
-    return {c: x["c"].lower() for c, like in table.items() if not c.isascii()
-            for x in like if len(x["c"]) == 1 and x["c"].isascii() and x["c"].isalnum()}
+    found = {c: x["c"].lower() for c, like in table.items() if not c.isascii()
+             for x in like if len(x["c"]) == 1 and x["c"].isascii() and x["c"].isalnum()}
+    return found | dict(zip("ιɩℓǀοσυνρτκαηεωβγχ", "iilloouvptkanewbyx"))
 
-_LOOKS = _confusables() | dict(zip("ιɩℓǀοσυνρτκαηεωβγχ", "iilloouvptkanewbyx"))
 _NAMED = re.compile(r"(?:LATIN|TAG LATIN|SQUARED|CIRCLED|PARENTHESIZED|REGIONAL|MODIFIER|NEGATIVE|CROSSED)\b.*?"
                     r"\b(?:LETTER|CAPITAL|SMALL|TURNED|REVERSED|OPEN|SCRIPT|DOTLESS) ([A-Z])\b")
 _TURNED = dict(zip("ɐqɔpǝɟƃɓɥᴉıɾʞlɯuodbɹsʇnʌʍxʎz", "abcdefgghiijklmnopqrstuvwxyz"))
@@ -105,7 +106,7 @@ def _seen_letter(c: str) -> str:
     "The Latin letter that a character looks like, or itself in plain."
     plain = PLAIN[ord(c)]
     if plain.isascii() and len(plain) != 3: return plain
-    if (like := _LOOKS.get(c) or _LOOKS.get(plain)): return like
+    if (like := _looks().get(c) or _looks().get(plain)): return like
     named = _NAMED.match(unicodedata.name(c, ""))
     return named[1].lower() if named else plain
 

@@ -8,8 +8,7 @@ __all__ = ['Second', 'seconded', 'Decided', 'oversee', 'effect_data', 'finding_d
 # %% ../../nbs/live/122_oversee.ipynb #f0485b84
 from collections.abc import Mapping
 from datetime import datetime
-from typing import NamedTuple
-from .backends import Backend
+from typing import TYPE_CHECKING, NamedTuple
 from .effects import Effect
 from .policies import constraints
 from .policy import Policy, falls_in, most_serious
@@ -18,6 +17,9 @@ from .request import Ask, EffectData, FailMode, FindingData, Status
 from .shield import Finding, raised, shield
 from .verdict import SAID, Judged, Severity, judge
 from ..oversight.verdicts import Answer, Decision, NoVerdict
+
+if TYPE_CHECKING:
+    from sentinel.live.backends import Backend
 
 # %% ../../nbs/live/122_oversee.ipynb #b82bdcb8
 class Second(NamedTuple):
@@ -63,7 +65,7 @@ def oversee(ask: Ask,                                # a checked request
             policy: Policy,                          # the rules in force
             moment: datetime,                        # now, with a zone
             scripts: Mapping[str, str] = {},         # written earlier in the session, by path
-            second: Backend | None = None,           # asks the request's model; None where the policy decides alone
+            second: "Backend | None" = None,         # asks the request's model; None where the policy decides alone
             fail_mode: FailMode = "closed",          # what a model's silence means
            ) -> Decided:
     "The verdict on a request."

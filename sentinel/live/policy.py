@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['Ruling', 'Day', 'DAYS', 'RULING', 'SERIOUS', 'ORDER', 'HARMLESS', 'DEEPEST', 'WindowData', 'RuleData', 'PolicyData',
-           'glob', 'fits', 'Rule', 'Window', 'Policy', 'clock_time', 'rule_of', 'read_policy', 'most_serious',
-           'falls_in', 'names_of', 'guarded_by', 'Ruled', 'holds', 'ruled', 'strictest']
+           'glob', 'fits', 'Rule', 'Window', 'Policy', 'clock_time', 'rule_of', 'policy_of', 'read_policy',
+           'most_serious', 'falls_in', 'names_of', 'guarded_by', 'Ruled', 'holds', 'ruled', 'strictest']
 
 # %% ../../nbs/live/116_policy.ipynb #1092439e
 import fnmatch, posixpath
@@ -135,10 +135,10 @@ def rule_of(data: Any,              # as it stands in a file
                 targets=tuple(data.get("targets", ())), say=data.get("say", ""),
                 when=_window(data["when"]) if "when" in data else None)
 
-def read_policy(text: str,          # YAML
-               ) -> Policy:
-    "The policy in a text. Raises ValueError, in one line, that says what is wrong and in which rule."
-    data = plain_yaml(text)
+def policy_of(data: Any,            # as it stands in a file
+              text: str = "",       # that it was read from
+             ) -> Policy:
+    "A policy, checked. Raises ValueError, in one line, that says what is wrong and in which rule."
     if said := complaint(PolicyData, data): raise ValueError(said)
     rules = []
     for k, rule in enumerate(data["rules"], 1):
@@ -147,6 +147,11 @@ def read_policy(text: str,          # YAML
     for pattern in data.get("protected", ()): glob(pattern)
     protected = tuple(data.get("protected", ()))
     return Policy(data["name"], digest(data), tuple(rules), RULING[data["default"]], protected, text)
+
+def read_policy(text: str,          # YAML
+               ) -> Policy:
+    "The policy in a text. Raises ValueError, in one line, that says what is wrong and in which rule."
+    return policy_of(plain_yaml(text), text)
 
 # %% ../../nbs/live/116_policy.ipynb #49794c61
 SERIOUS: tuple[Decision, ...] = ("approve", "flag", "escalate", "block")      # from harmless to final

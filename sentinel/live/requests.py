@@ -8,10 +8,10 @@ __all__ = ['ROUTES', 'Route', 'parts_of', 'place', 'fields_of', 'asked', 'reques
 # %% ../../nbs/live/048_requests.ipynb #c76f3f2f
 import json
 from typing import NamedTuple
-from urllib.parse import unquote
 from .. import patterns as re
 from .effects import Effect, environment_of
 from .rows import set_to
+from ..patterns import later
 
 # %% ../../nbs/live/048_requests.ipynb #f721b6cd
 class Route(NamedTuple):
@@ -97,6 +97,8 @@ def parts_of(url: str) -> tuple[str, str, str]:
     return (m[2].lower(), m[3] or "", m[4] or "/") if m else ("", "", url[:200])
 
 # %% ../../nbs/live/048_requests.ipynb #59a3672e
+_addresses = later("urllib.parse")
+
 def place(url: str) -> str:
     "Its environment."
     host, _, path = parts_of(url)
@@ -136,7 +138,7 @@ def asked(method: str,            # GET, DELETE
     body = body[:20_000]
     if len(path) > 1000:
         return effect("reads" if method in ("GET", "HEAD") else "unread", why="an address too long to be read")
-    path = unquote(path)
+    path = _addresses.unquote(path)
     told = set_to(fields_of(body), path) if body and method not in ("GET", "HEAD") else None
     if path.rstrip("/").endswith("/graphql") or path == "/graphql":
         if not re.search(r"\bmutation\b", body): return effect("reads" if body or method == "GET" else "writes")

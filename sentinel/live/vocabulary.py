@@ -9,8 +9,9 @@ __all__ = ['CLASSES', 'BIT', 'Sense', 'INSIDE', 'TABLES', 'LANGUAGES', 'mask', '
 # %% ../../nbs/live/091_vocabulary.ipynb #9897d7d5
 from collections.abc import Container
 from functools import lru_cache
-from importlib.resources import files
+from pathlib import Path
 from typing import NamedTuple
+import sentinel
 from .. import patterns as re
 from .letters import WORD, fold, remembered, words
 
@@ -53,22 +54,28 @@ class Tables(NamedTuple):
     stems: dict[str, list[Sense]]                                       # beginnings
     phrases: dict[str, list[tuple[tuple[str, ...], str, int]]]          # by first word: the others, and the sense
     inside: dict[str, list[tuple[str, str, int]]]                       # by first letter: words found inside of others
-    glued: dict[str, list[tuple[str, str, int]]]                        # by first three letters: for words run together
+    whole: list[tuple[str, str, int]]                                   # words and beginnings, in order
 
 def read_tables(folder: str = "shield") -> Tables:      # in `sentinel/assets`
     "The tables of all languages. Raises ValueError for a class that there is none of."
-    out = Tables({}, {}, {}, {}, {})
-    for file in sorted((files("sentinel") / "assets" / folder).iterdir(), key=lambda f: f.name):
+    out = Tables({}, {}, {}, {}, [])
+    for file in sorted((Path(sentinel.__file__).parent / "assets" / folder).iterdir(), key=lambda f: f.name):
         if not file.name.endswith(".txt"): continue
         language = file.name.removesuffix(".txt")
         for line in file.read_text("utf-8").splitlines():
             name, _, entries = line.partition(":")
             if name not in BIT: raise ValueError(f"{file.name}: there is no class {name!r}")
-            for word in entries.split(): _enter(out, language, BIT[name], fold(word.replace("_", " ")))
+            bit = BIT[name]
+            for entry in fold(entries).split():
+                word = entry[:-1] if entry[-1] == "*" else entry
+                if word.isalnum() and (word.isascii() or language not in INSIDE):
+                    (out.exact if word is entry else out.stems).setdefault(word, []).append((language, bit))
+                    out.whole.append((word, language, bit))
+                else: _enter(out, language, bit, entry.replace("_", " "))
     return out
 
 def _enter(tables: Tables, language: str, bit: int, entry: str) -> None:
-    "Put one word into the tables."
+    "Put an entry of several words, or of letters that are no letters to Python, into the tables."
     parts = [w + "*" * entry[m.end():].startswith("*") for m in WORD.finditer(entry) for w in [m[0]]]
     inner = language in INSIDE and not entry.isascii()
     if len(parts) > 1:
@@ -79,13 +86,21 @@ def _enter(tables: Tables, language: str, bit: int, entry: str) -> None:
         word = parts[0].rstrip("*")
         where = tables.stems if parts[0].endswith("*") else tables.exact
         where.setdefault(word, []).append((language, bit))
-        if len(word) > 2: tables.glued.setdefault(word[:3], []).append((word, language, bit))
+        tables.whole.append((word, language, bit))
 
 TABLES = read_tables()
-LANGUAGES = frozenset(lang for table in (TABLES.exact, TABLES.stems) for senses in table.values()
-                      for lang, _ in senses) | set(INSIDE)
+LANGUAGES = frozenset(lang for _, lang, _ in TABLES.whole) | set(INSIDE)
 _LONGEST = max(map(len, TABLES.stems))
-for _list in (*TABLES.inside.values(), *TABLES.glued.values()): _list.sort(key=lambda x: -len(x[0]))
+for _list in TABLES.inside.values(): _list.sort(key=lambda x: -len(x[0]))
+
+@lru_cache(1)
+def _glued() -> dict[str, list[tuple[str, str, int]]]:
+    "By first three letters: for words run together, the longest first."
+    out: dict[str, list[tuple[str, str, int]]] = {}
+    for entry in TABLES.whole:
+        if len(entry[0]) > 2: out.setdefault(entry[0][:3], []).append(entry)
+    for found in out.values(): found.sort(key=lambda x: -len(x[0]))
+    return out
 
 # %% ../../nbs/live/091_vocabulary.ipynb #a67d8455
 class Part(NamedTuple):
@@ -134,7 +149,7 @@ def senses(word: str) -> tuple[Part, ...]:      # of a word in plain letters
         return ()
     if (found := _whole(word)): return (Part(0, len(word), _sum(found)),)
     if not 12 < len(word) <= 400 or not word.isalpha(): return ()
-    parts = _within(word, TABLES.glued, 3)      # words run together
+    parts = _within(word, _glued(), 3)      # words run together
     return parts if sum(p.end - p.start for p in parts) > .75 * len(word) else ()
 
 # %% ../../nbs/live/091_vocabulary.ipynb #1c830e1e

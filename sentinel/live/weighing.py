@@ -12,11 +12,12 @@ import json
 from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
-from importlib.resources import files
 from itertools import combinations
 from math import sqrt
+from pathlib import Path
 from typing import NamedTuple
 from zlib import crc32
+import sentinel
 from .. import patterns as re
 from .families import Family
 from .letters import WORD, remembered
@@ -38,7 +39,7 @@ class Weights(NamedTuple):
 
 def read_weights(name: str = "weights") -> Weights:     # in `sentinel/assets/shield`
     "The weights in two files. Raises ValueError for a table of another size."
-    folder, number = files("sentinel") / "assets" / "shield", {c: k for k, c in enumerate(CLASSES)}
+    folder, number = Path(sentinel.__file__).parent / "assets" / "shield", {c: k for k, c in enumerate(CLASSES)}
     data, table = json.loads((folder / f"{name}.json").read_text("utf-8")), (folder / f"{name}.bin").read_bytes()
     size = PLACES + 2 * KINDS ** 2
     if len(table) != size: raise ValueError(f"{name}.bin has {len(table)} places, not {size}")
