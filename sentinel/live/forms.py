@@ -12,7 +12,8 @@ from typing import NamedTuple
 from .. import patterns as re
 from .families import Family
 from .said import Found
-from .vocabulary import hits, mask, senses
+from .vocabulary import hits, senses
+from .word_tables import mask
 
 # %% ../../nbs/live/094_forms.ipynb #124ac6de
 class Form(NamedTuple):

@@ -11,7 +11,8 @@ from functools import lru_cache
 from typing import NamedTuple
 from .. import patterns as re
 from .families import RULES, Family, Rule
-from .vocabulary import Hit, glance, hits, mask
+from .vocabulary import Hit, glance, hits
+from .word_tables import mask
 
 # %% ../../nbs/live/093_said.ipynb #9bf84445
 class Found(NamedTuple):

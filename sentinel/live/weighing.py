@@ -22,7 +22,8 @@ from .. import patterns as re
 from .families import Family
 from .letters import WORD, remembered
 from .said import Found
-from .vocabulary import CLASSES, Hit, hits, mask
+from .vocabulary import Hit, hits
+from .word_tables import CLASSES, mask
 
 # %% ../../nbs/live/095_weighing.ipynb #31f23f15
 PLACES, KINDS = 1 << 18, len(CLASSES)
