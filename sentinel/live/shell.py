@@ -56,18 +56,32 @@ def parsed(text: str,             # one line or a whole script
     "The commands of a shell text."
     return _parsed(text, depth, tuple(sets))
 
+_ASKED = frozenset("type declare which command unset export typeset hash".split())
+_COMMENTS = tree_sitter.Query(GRAMMAR, "(comment) @comment")
+
+def _bare(s: State, root: Node, text: str) -> str:
+    "A valid text with blanks in place of its comments: with and without them it is read once."
+    if "#" not in text or root.has_error: return text
+    out, at = [], 0
+    for a, b in sorted(map(s.span, tree_sitter.QueryCursor(_COMMENTS).captures(root).get("comment", ()))):
+        if text.startswith("#!", a): continue
+        out += text[at:a], " " * (b - a)
+        at = b
+    return "".join(out) + text[at:]
+
 @lru_cache(8)      # a text is asked about for its effects, its language, and the files that it writes
 def _parsed(text: str, depth: int, sets: tuple[tuple[str, Word], ...]) -> Script:
     s = State(text if len(text) <= LARGEST_TEXT else "")
     s.variables |= {name: Value(w.text, w.known, w.glob) for name, w in sets}
     root = _tree(s.source) if len(text) <= LARGEST_TEXT else None
     if root is None: return Script([], [Effect("unread", text[:80], tool="shell", why="too long", span=(0, len(text)))])
+    if (bare := _bare(s, root, text)) != text: return _parsed(bare, depth, sets)
     s.depth = depth
     try: inside(s, root)
     except RecursionError: s.unread(root, "nested too deep")
-    asked = frozenset("type declare which command unset export typeset hash".split())
-    named = " ".join(w.text for c in s.script.commands if c.program not in asked for w in c.words)
-    for name in s.functions.keys() - s.called:      # `trap cleanup EXIT` calls
+    uncalled = s.functions.keys() - s.called
+    named = " ".join(w.text for c in s.script.commands if c.program not in _ASKED for w in c.words) if uncalled else ""
+    for name in uncalled:      # `trap cleanup EXIT` calls
         if re.search(rf"(?<![\w.-]){re.escape(name)}(?![\w.-])", named): call(s, name, [])
     for inner, span in s.ticks[:20] if depth < 20 else []:              # backticks in a here-document
         there = parsed(inner, depth + 10)
@@ -160,9 +174,14 @@ def shell(text: str,              # one line or a whole script
           setting: Setting,       # where
          ) -> list[Effect]:
     "What a shell text would do. Never raises."
-    script = parsed(text)
-    found = [*script.found, *(e for c in _once(script.commands) for e in effects_of(c, setting)), *_published(script.commands)]
-    return list(dict.fromkeys(found)) or [Effect("says", text.strip()[:80], span=(0, len(text)))]
+    script, depth = parsed(text), getattr(_nested, "depth", 0)
+    asked, told = getattr(_nested, "last", (None, []))      # with its comments and without them, a text is the same script
+    if asked is None or asked[0] is not script or asked[1] is not setting or asked[2] != depth:
+        commands = dict.fromkeys(_once(script.commands))      # a function that is called often does the same each time
+        told = list(dict.fromkeys((*script.found, *(e for c in commands for e in effects_of(c, setting)),
+                                   *_published(script.commands))))
+        _nested.last = (script, setting, depth), told
+    return list(told) or [Effect("says", text.strip()[:80], span=(0, len(text)))]
 
 # %% ../../nbs/live/006_shell.ipynb #fa235e96
 FETCHERS = frozenset("curl wget fetch http https httpie aria2c nc ncat netcat socat ftp lftp lynx tftp scp iwr "
