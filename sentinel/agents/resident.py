@@ -57,10 +57,9 @@ def serve(path: str = "", idle: float = IDLE) -> bool:
     with open(f"{path}.lock", "w") as lock:
         try: fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError: return False
-        from sentinel.live.languages import programs
-        programs()      # loads everything
-        for text in ("psql -c 'SELECT 1'", "python -c 'print(1)'", "node -e 'f(1)'", "powershell -c ls", "Delete it."):
-            answered({"tool_name": "Bash", "tool_input": {"command": text}}, Setup())
+        from sentinel.live.oversee import get_ready
+        get_ready()
+        answered({"tool_name": "Bash", "tool_input": {"command": "ls"}}, Setup())
         gc.collect(); gc.freeze()
         try: os.unlink(path)
         except FileNotFoundError: pass

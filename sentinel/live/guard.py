@@ -14,11 +14,10 @@ from typing import Any, NamedTuple
 import sentinel
 from .backends import Backends
 from .chain import request_hash
-from .languages import programs
 from .log import Log, Outcome
 from .meter import LiveMeter
 from .outcome import scored
-from .oversee import Decided, oversee, verdict_data
+from .oversee import Decided, get_ready, oversee, verdict_data
 from .policies import Policies
 from .request import Ask, FailMode, ask_of
 from .scripts import CHANGED
@@ -59,7 +58,7 @@ class Guard:
                  clock: Callable[[], datetime] = lambda: datetime.now(timezone.utc)) -> None:
         self.log, self.policies, self.backends = log, policies or Policies(), backends or Backends()
         self.fail_mode, self.meter, self.clock = fail_mode, meter or LiveMeter(), clock
-        programs()      # nobody waits for a reader
+        get_ready()
         self.threads = ThreadPoolExecutor(THREADS, "guard")
 
     async def decide(self, ask: Ask, client: str) -> tuple[Decided, str]:

@@ -28,7 +28,7 @@ class Letters(dict):
     def __init__(self, of: Callable[[str], str]) -> None: self.of = of     # what a character becomes, perhaps nothing
     def __missing__(self, code: int) -> str:
         to = self.of(chr(code))
-        if len(self) < 16_384: self[code] = to      # the memory that a sender can fill has an end
+        if len(self) < 65_536: self[code] = to      # the memory that a sender can fill has an end
         return to
 
 def translated(text: str,          # any
@@ -76,8 +76,9 @@ _KEPT = frozenset("\t\n\r")
 def _plain_letter(c: str) -> str:
     "A character as it counts for words."
     if c in _KEPT: return c
-    if _UNSEEN.match(c) or unicodedata.category(c) in ("Cf", "Cc", "Co", "Cs"): return ""
-    if c in "\u2800\u3000" or unicodedata.category(c)[0] == "Z": return "\n" if c in "\u2028\u2029" else " "
+    kind = unicodedata.category(c)
+    if kind in ("Cf", "Cc", "Co", "Cs") or c > "\u034e" and _UNSEEN.match(c): return ""
+    if c in "\u2800\u3000" or kind[0] == "Z": return "\n" if c in "\u2028\u2029" else " "
     if "\uac00" <= c <= "\ud7a3" or c == c.lower() and unicodedata.is_normalized("NFKD", c) and not _MARKS.match(c):
         return _ALIKE.get(c, c)      # most have no other form
     apart = unicodedata.normalize("NFD", unicodedata.normalize("NFKC", c).lower())

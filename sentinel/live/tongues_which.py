@@ -146,10 +146,12 @@ _WORDS = tongues_north.SMALL_WORDS
 _TELLING = ("ruin", "stop", "remove", "restart", "expose", "grant", "revoke")
 
 # %% ../../nbs/live/080_tongues_which.ipynb #74aa808c
-@lru_cache(maxsize=256)
 def language_of(text: str) -> str:
     "The language of a text: a key of the tables, or `en`."
-    head = text[:600]
+    return _language_of(text[:600])
+
+@lru_cache(maxsize=256)
+def _language_of(head: str) -> str:
     for language, letters in _LETTERS.items():
         if len(re.findall(letters, head)) >= 2: return language
     words, plain = re.findall(r"(?<![\w./:@-])[^\W\d_]+(?![\w/:@-]|\.\w)", head.lower()), unaccented(head)

@@ -74,6 +74,7 @@ def pipeline(text: str, setting: Setting) -> list[Effect] | None:
         if _DOCKER.match(text): said = list(_built(text))
         elif _JENKINS.match(text): said = [("sh", m[1].strip("'\"")) for m in _STEP.finditer(text)]
         elif _TOML.match(text): said = list(_scripts(tomllib.loads(text)))
+        elif "\\" not in text and not any(map(text.lower().__contains__, _FORMS)): return None      # no key is one of these
         elif _BEGINS.match(text[:4000]) and not re.search(r"(?m)^\s*&|:\s*&\w", text):
             tree = list(yaml.load_all(text, Loader=yaml.BaseLoader))
             if not all(isinstance(t, (dict, list)) for t in tree) or not _FORMS & _keys(tree): return None

@@ -106,11 +106,11 @@ Sums = list[tuple[int, ...]]
 def _sums_of_words(words: Sequence[str]) -> Sums:
     "Before each word and at the end, summed up: what words weigh, how many parts they have, what neighbours weigh."
     weights = parts = pairs = 0
-    before, out = "", [(0, 0, 0)]
+    before, out, known = "", [(0, 0, 0)], dict[str, tuple[int, int, str]]()
     for word in words:
-        w, n = _word(word)
+        if word not in known: known[word] = (*_word(word), word[:7])
+        w, n, short = known[word]
         weights += w; parts += n
-        short = word[:7]
         if before: pairs += _beside(before, short)
         before = short
         out.append((weights, parts, pairs))
@@ -126,33 +126,43 @@ def _sums_of_order(found: Sequence[Hit]) -> Sums:
         out.append((total, pairs))
     return list(out)
 
+@lru_cache(4096)
+def _numbers(bits: int) -> tuple[int, ...]: return tuple(k for k in range(KINDS) if bits >> k & 1)
+
+def _variety(found: Sequence[Hit]) -> int:
+    "How many classes there are."
+    bits = 0
+    for h in found: bits |= h.bits
+    return bits.bit_count()
+
 def windows(text: str,                              # in plain letters
             by: Mapping[str, Sequence[Hit]],        # its words that have a class, by language
            ) -> Iterator[Window]:
     "The windows of a text that have words of several classes."
-    tokens = [(m[0], m.start(), m.end()) for m in TOKEN.finditer(text)]
+    tokens = list(TOKEN.finditer(text))
     common = by.get("any", ())
     langs = [sorted((*found, *common), key=lambda h: h.start) for lang, found in by.items() if lang != "any"]
     langs = langs or [sorted(common, key=lambda h: h.start)]
-    placed = [([h.start for h in found], found) for found in langs]
+    placed = [(n, [h.start for h in found], found) for n, found in enumerate(langs) if _variety(found) >= FEWEST]
+    if not placed: return      # no window can have so many
+    named: list[str] = []
     words: Sums = []      # for all windows together, and only if there is one
     orders: dict[int, Sums] = {}
     for first in range(0, max(1, len(tokens) - WINDOW + STEP), STEP):
         some = tokens[first:first + WINDOW]
         if not some: return
-        start, end, best, chosen = some[0][1], some[-1][2], 0, (0, 0, 0)
-        for n, (starts, found) in enumerate(placed):
+        start, end, best, chosen = some[0].start(), some[-1].end(), 0, (0, 0, 0)
+        for n, starts, found in placed:
             a, b, bits = bisect_left(starts, start), bisect_left(starts, end), 0
             for h in found[a:b]: bits |= h.bits
             if bits.bit_count() > best.bit_count(): best, chosen = bits, (n, a, b)
         if best.bit_count() < FEWEST: continue
-        words = words or _sums_of_words([w for w, _, _ in tokens])
+        if not words: named = [m[0] for m in tokens]; words = _sums_of_words(named)
         n, a, b = chosen
         order = orders[n] = orders.get(n) or _sums_of_order(langs[n])
         (w0, n0, _), (_, _, p0), (w1, n1, p1) = words[first], words[first + 1], words[first + len(some)]
         sums = w1 - w0 + p1 - p0, n1 - n0 + len(some) - 1, order[b][0] - order[a][0], order[b][1] - order[a][1]
-        yield Window([w for w, _, _ in some], langs[n][a:b + AHEAD], b - a, sums,
-                     tuple(k for k in range(KINDS) if best >> k & 1), start, end)
+        yield Window(named[first:first + WINDOW], langs[n][a:b + AHEAD], b - a, sums, _numbers(best), start, end)
 
 @lru_cache(4096)
 def _classed(on: tuple[int, ...]) -> float:
