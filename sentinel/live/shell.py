@@ -33,7 +33,7 @@ def _wrong(s: State, root: Node) -> None:
             here_string = text == "<<" and after is not None and after.type == "file_redirect"
             if not (here_string or text == ">" and around.type == "file_redirect" or text.strip() in ("$", "\\")):
                 s.unread(n, "no valid shell")
-        if n.has_error: todo += zip(kids := n.children, [n] * len(kids), [*kids[1:], None])
+        if n.has_error: todo += [(c, n, after) for c, after in zip(kids := n.children, [*kids[1:], None]) if c.has_error]
 
 _ASCII = bytes(range(128)) + b"x" * 128      # what is beyond ASCII as letters
 

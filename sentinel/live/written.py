@@ -23,6 +23,7 @@ _POINTING = frozenset("the every my our this".split())
 _BULLET = re.compile(r"(?m)^[ \t]{0,8}(?:[-*•]|\d{1,2}[.)])[ \t]+")
 _ENDS = re.compile(r"[^\s./][.!?]$")      # `git restore .` ends with a folder
 _FLAG = re.compile(r"(?<![\w-])--?[A-Za-z]")
+_MARKS = frozenset("{}[]<>|&$=\\;*")
 _CMDLET = re.compile(r"\b(?:New|Get|Set|Remove|Stop|Start|Invoke|Clear|Import|Export|Out|Add|Restart|Write)-[A-Z]")
 
 # %% ../../nbs/live/087_written.ipynb #86c3b4cd
@@ -36,15 +37,15 @@ def looks_like_prose(text: str) -> bool:
 def _like_prose(text: str) -> bool:
     head = _BULLET.sub("", text).strip()
     if not head or head.startswith(("--- ", "diff ", "@@")) or _CMDLET.search(head): return False
-    language = language_of(head)
-    if language in ("ru", "zh", "ja", "ko"): return True
-    tokens = [t.lower().replace("’", "'") for t in TOKEN.findall(head)]
-    plain = [t for t in tokens if t.isalpha() or t.endswith(("'s", "n't"))]
-    small, first, second = sum(t in _COMMON for t in plain), tokens[0], tokens[1] if len(tokens) > 1 else ""
+    if not head.isascii() and language_of(head) in ("ru", "zh", "ja", "ko"): return True
+    tokens = [t.lower() for t in TOKEN.findall(head.replace("’", "'") if "’" in head else head)]
+    plain = [t for t in tokens if t.isalpha() or "'" in t and t.endswith(("'s", "n't"))]
     spoken = head[0].isupper() or bool(_ENDS.search(head))       # as a sentence is written
     flags = len(_FLAG.findall(head))
-    marks = sum(t in ("{}[]<>|&$=\\;*" if spoken else "{}()[]<>|&$=\\;*") for t in tokens) + flags
+    marks = sum(map((_MARKS if spoken else _MARKS | {"(", ")"}).__contains__, tokens)) + flags
     if not plain or marks * 4 > len(plain): return False
+    small, first, second = sum(map(_COMMON.__contains__, plain)), tokens[0], tokens[1] if len(tokens) > 1 else ""
+    language = language_of(head)
     if len(tokens) < 4 and says_nothing(head) and not head.endswith("?"): return True
     if head[0].islower() and not small and language == "en" and PROGRAM.match(head): return False
     if not spoken:
