@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 import tree_sitter, tree_sitter_bash
 from .. import patterns as re
+from .braces import braces
 from .commands import Command, Redirect, Word
 from .effects import Effect
 from .output import output, unescaped
@@ -170,29 +171,6 @@ def pieces(s: State, n: Node) -> list[Piece]:
     if kind == "array": return [p for c in n.named_children for p in (*pieces(s, c), (" ", "v", True))]
     return [_literal(s.written(n))]
 
-# %% ../../nbs/live/003_quoting.ipynb #26b7690a
-def _braces(text: str, how: str, budget: list[int]) -> list[tuple[str, str]]:
-    "The words that a word with braces stands for."
-    opened = [k for k, c in enumerate(text) if c == "{" and how[k] == "l"]
-    for a in opened if len(text) < 1000 and len(opened) < 9 else []:
-        depth, cuts = 0, [a]
-        for b in range(a, len(text)):
-            if how[b] != "l": continue
-            depth += (text[b] == "{") - (text[b] == "}")
-            if text[b] == "," and depth == 1: cuts.append(b)
-            if depth == 0: break
-        else: continue
-        m = re.fullmatch(r"(\d{1,6})\.\.(\d{1,6})|(\w)\.\.(\w)", text[a + 1:b])
-        if len(cuts) > 1: parts = [(text[i + 1:j], how[i + 1:j]) for i, j in zip(cuts, [*cuts[1:], b])]
-        elif not m: continue
-        elif m[1]: parts = [(str(k), "l" * len(str(k))) for k in range(int(m[1]), min(int(m[2]), int(m[1]) + 19) + 1)]
-        else: parts = [(chr(k), "l") for k in range(ord(m[3]), min(ord(m[4]), ord(m[3]) + 60) + 1)]
-        budget[0] -= len(parts)
-        if budget[0] < 0: break
-        whole = [(text[:a] + t + text[b + 1:], how[:a] + h + how[b + 1:]) for t, h in parts]
-        return [w for t, h in whole for w in _braces(t, h, budget)]
-    return [(text, how)]
-
 # %% ../../nbs/live/003_quoting.ipynb #96a7ac8c
 _SIMPLE = re.compile(r"[^\\*?\[{$`\"'~]+")
 _FIXED = re.compile(r'"[^\\$`"]*"')      # nothing in it stands for anything else
@@ -208,7 +186,7 @@ def words_of(s: State, n: Node) -> list[Word]:
         return [Word(written[1:-1], span, exact=True, offset=1)]
     text, how, known = joined(pieces(s, n))
     out = []
-    for t, h in _braces(text, how, [64]) if "{" in text else [(text, how)]:
+    for t, h in braces(text, how, [64]) if "{" in text else [(text, how)]:
         cuts = [k for k, c in enumerate(t) if h[k] == "v" and c in " \t\n"] if "v" in h else []
         for i, j in zip([-1, *cuts], [*cuts, len(t)]):
             part, ph = t[i + 1:j], h[i + 1:j]

@@ -18,6 +18,7 @@ from .commands import DEEPEST, Command, Reader, Setting, Word
 from .effects import ENVIRONMENTS, Effect, environment_of, moved
 from .assigned import MOST_WORDS, STARTERS, runs_code
 from .script import call
+from .published import published
 from .quoting import GRAMMAR, Node, Script, State, Value, inside
 
 # %% ../../nbs/live/006_shell.ipynb #30138db0
@@ -33,7 +34,8 @@ def _wrong(s: State, root: Node) -> None:
             here_string = text == "<<" and after is not None and after.type == "file_redirect"
             if not (here_string or text == ">" and around.type == "file_redirect" or text.strip() in ("$", "\\")):
                 s.unread(n, "no valid shell")
-        if n.has_error: todo += [(c, n, after) for c, after in zip(kids := n.children, [*kids[1:], None]) if c.has_error]
+        kids = n.children if n.has_error else []
+        todo += [(c, n, after) for c, after in zip(kids, [*kids[1:], None]) if c.has_error]
 
 _ASCII = bytes(range(128)) + b"x" * 128      # what is beyond ASCII as letters
 
@@ -154,22 +156,6 @@ def effects_of(c: Command,           # what is run
                                   environment=min(place, e.environment, key=ENVIRONMENTS.index))
     return [filled(e) for e in found] or [Effect("reads", tool=tool, span=c.span, environment=place)]
 
-_SECRET = re.compile(r"(?i)(?:^|/)(?:\.env(?!\.(?:example|sample|template|dist)\b)[\w.]*|id_(?:rsa|dsa|ecdsa|ed25519)|\.aws|\.ssh|\.kube|\.netrc|"
-                     r"\.pgpass|[\w.\-]*credentials?(?:\.\w+)?|[\w.\-]+\.(?:pem|pfx|p12|kdbx))(?:/|$)")
-_PUBLISHES = {**dict.fromkeys("docker podman nerdctl buildah crane oras".split(), ("push", "--push")),
-              **dict.fromkeys("npm yarn pnpm cargo twine gem poetry".split(), ("publish", "upload", "push"))}
-
-def _published(commands: Iterable[Command]) -> list[Effect]:
-    "A secret that is copied to here, if what is here is published afterwards."
-    taken: Word | None = None
-    for c in commands:
-        words = [w for w in c.args if w.text[:1] != "-"]
-        if c.program in ("cp", "install", "mv", "rsync") and words[1:] and not re.match(r"[/~]|\S+:", words[-1].text):
-            taken = taken or next((w for w in words[:-1] if _SECRET.search(w.text)), None)
-        elif taken and any(w.text in _PUBLISHES.get(c.program, ()) for w in c.args):
-            return [Effect("exposes", taken.text, "many", "no", tool=c.program, why="goes along with what is published", span=c.span)]
-    return []
-
 def shell(text: str,              # one line or a whole script
           setting: Setting,       # where
          ) -> list[Effect]:
@@ -179,7 +165,7 @@ def shell(text: str,              # one line or a whole script
     if asked is None or asked[0] is not script or asked[1] is not setting or asked[2] != depth:
         commands = dict.fromkeys(_once(script.commands))      # a function that is called often does the same each time
         told = list(dict.fromkeys((*script.found, *(e for c in commands for e in effects_of(c, setting)),
-                                   *_published(script.commands))))
+                                   *published(script.commands))))
         _nested.last = (script, setting, depth), told
     return list(told) or [Effect("says", text.strip()[:80], span=(0, len(text)))]
 
