@@ -25,7 +25,7 @@ from .quoting import GRAMMAR, Node, Script, State, Value, inside
 LARGEST_TEXT = 128 * 1024
 
 def _wrong(s: State, root: Node) -> None:
-    todo: list[tuple[Node, Node, Node | None]] = [(root, root, None)]      # and what is around, and behind
+    todo: list[tuple[Node, Node, Node | None]] = [(root, root, None)]      # around, behind
     while todo and len(s.script.found) < 20:
         n, around, after = todo.pop()
         if n.is_missing: s.unread(around, "the text ends too early")
@@ -35,9 +35,10 @@ def _wrong(s: State, root: Node) -> None:
             if not (here_string or text == ">" and around.type == "file_redirect" or text.strip() in ("$", "\\")):
                 s.unread(n, "no valid shell")
         kids = n.children if n.has_error else []
-        todo += [(c, n, after) for c, after in zip(kids, [*kids[1:], None]) if c.has_error]
+        wrong = [c.has_error or c.type == "ERROR" or c.is_missing for c in kids]
+        todo += [(c, n, after) for c, after, bad in zip(kids, [*kids[1:], None], wrong) if bad]
 
-_ASCII = bytes(range(128)) + b"x" * 128      # what is beyond ASCII as letters
+_ASCII = bytes(range(128)) + b"x" * 128      # others as letters
 
 @lru_cache(4)      # a text is often read again
 def _tree(source: bytes) -> Node | None:
@@ -62,7 +63,7 @@ _ASKED = frozenset("type declare which command unset export typeset hash".split(
 _COMMENTS = tree_sitter.Query(GRAMMAR, "(comment) @comment")
 
 def _bare(s: State, root: Node, text: str) -> str:
-    "A valid text with blanks in place of its comments: with and without them it is read once."
+    "A valid text without its comments, so that both are read once."
     if "#" not in text or root.has_error: return text
     out, at = [], 0
     for a, b in sorted(map(s.span, tree_sitter.QueryCursor(_COMMENTS).captures(root).get("comment", ()))):
@@ -71,7 +72,7 @@ def _bare(s: State, root: Node, text: str) -> str:
         at = b
     return "".join(out) + text[at:]
 
-@lru_cache(8)      # a text is asked about for its effects, its language, and the files that it writes
+@lru_cache(8)      # for effects, language, and files
 def _parsed(text: str, depth: int, sets: tuple[tuple[str, Word], ...]) -> Script:
     s = State(text if len(text) <= LARGEST_TEXT else "")
     s.variables |= {name: Value(w.text, w.known, w.glob) for name, w in sets}
@@ -82,7 +83,7 @@ def _parsed(text: str, depth: int, sets: tuple[tuple[str, Word], ...]) -> Script
     try: inside(s, root)
     except RecursionError: s.unread(root, "nested too deep")
     uncalled = s.functions.keys() - s.called
-    named = " ".join(w.text for c in s.script.commands if c.program not in _ASKED for w in c.words) if uncalled else ""
+    named = uncalled and " ".join(w.text for c in s.script.commands if c.program not in _ASKED for w in c.words)
     for name in uncalled:      # `trap cleanup EXIT` calls
         if re.search(rf"(?<![\w.-]){re.escape(name)}(?![\w.-])", named): call(s, name, [])
     for inner, span in s.ticks[:20] if depth < 20 else []:              # backticks in a here-document
@@ -161,7 +162,7 @@ def shell(text: str,              # one line or a whole script
          ) -> list[Effect]:
     "What a shell text would do. Never raises."
     script, depth = parsed(text), getattr(_nested, "depth", 0)
-    asked, told = getattr(_nested, "last", (None, []))      # with its comments and without them, a text is the same script
+    asked, told = getattr(_nested, "last", (None, []))      # the same with its comments and without
     if asked is None or asked[0] is not script or asked[1] is not setting or asked[2] != depth:
         commands = dict.fromkeys(_once(script.commands))      # a function that is called often does the same each time
         told = list(dict.fromkeys((*script.found, *(e for c in commands for e in effects_of(c, setting)),
