@@ -9,7 +9,8 @@ __all__ = ['compile', 'compile_all', 'later']
 import re
 from importlib import import_module
 from re import A as A, I as I, M as M, Match as Match, Pattern as Pattern, S as S, X as X
-from re import escape as escape, findall as findall, finditer as finditer, fullmatch as fullmatch, match as match, search as search, split as split, sub as sub
+from re import escape as escape, findall as findall, finditer as finditer, fullmatch as fullmatch
+from re import match as match, search as search, split as split, sub as sub
 from typing import Any, cast
 from weakref import WeakSet
 
@@ -35,7 +36,7 @@ class _Waiting:
 # %% ../nbs/patterns.ipynb #ec8d5fa4
 def compile(pattern: str,        # a regular expression
             flags: int = 0,
-           ) -> Pattern[str]:    # to be used as one; it can not be given to a function of `re`, which wants text or the real one
+           ) -> Pattern[str]:    # to be used as one; the functions of `re` want the text, or a real one
     "A pattern that is compiled when it is first used. What is wrong with it is said then, as `re.error`."
     return cast(Pattern[str], _Waiting(pattern, flags))
 

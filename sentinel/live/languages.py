@@ -33,9 +33,9 @@ from .tongues_which import language_of as tongue
 from .written import HEAD, looks_like_prose
 
 # %% ../../nbs/live/098_languages.ipynb #50890c0e
-MODULES = """win_programs harmless daily wrappers found given started interpreters exposed files sed disks transfers windows
-clusters containers releases amazon google clouds buckets infrastructure git forges hosts walls webservers keepers stores
-redis mongo queues backups http sockets schemas frameworks""".split()
+MODULES = """win_programs harmless daily wrappers found given started interpreters exposed files sed disks transfers
+windows clusters containers releases amazon google clouds buckets infrastructure git forges hosts walls
+webservers keepers stores redis mongo queues backups http sockets schemas frameworks""".split()
 FILE = "programs.json"     # in `sentinel/assets`
 
 def _of(module: str) -> dict[str, Callable[[Command, Setting], list[Effect]]]:
@@ -107,7 +107,8 @@ def plain(text: str, setting: Setting, tool: str = "") -> list[Effect]:
         said, why = [], f"more than {MOST_SENTENCES} sentences in a line"
         found = [*found, Effect("unread", text[:80], why=why, span=(0, len(text)))]
     if said:
-        told = {(x, own): words(x, setting) if own else plain(x, setting) for x, own in dict.fromkeys(p[1:] for p in said)}
+        parts = dict.fromkeys(part[1:] for part in said)      # each once
+        told = {(x, own): words(x, setting) if own else plain(x, setting) for x, own in parts}
         return harm(found) + [_moved(e, a) for a, *part in said for e in told[*part]] + between(text, setting)
     if name == "words": found = found + between(text, setting)
     if name in ("shell", "words"): return found

@@ -12,7 +12,8 @@ from .commands import Command, Word
 from .effects import Effect
 
 # %% ../../nbs/live/002_published.ipynb #eed265ce
-_SECRET = re.compile(r"(?i)(?:^|/)(?:\.env(?!\.(?:example|sample|template|dist)\b)[\w.]*|id_(?:rsa|dsa|ecdsa|ed25519)|\.aws|\.ssh|\.kube|\.netrc|"
+_SECRET = re.compile(r"(?i)(?:^|/)(?:\.env(?!\.(?:example|sample|template|dist)\b)[\w.]*|"
+                     r"id_(?:rsa|dsa|ecdsa|ed25519)|\.aws|\.ssh|\.kube|\.netrc|"
                      r"\.pgpass|[\w.\-]*credentials?(?:\.\w+)?|[\w.\-]+\.(?:pem|pfx|p12|kdbx))(?:/|$)")
 _PUBLISHES = {**dict.fromkeys("docker podman nerdctl buildah crane oras".split(), ("push", "--push")),
               **dict.fromkeys("npm yarn pnpm cargo twine gem poetry".split(), ("publish", "upload", "push"))}
@@ -25,5 +26,6 @@ def published(commands: Iterable[Command]) -> list[Effect]:
         if c.program in ("cp", "install", "mv", "rsync") and words[1:] and not re.match(r"[/~]|\S+:", words[-1].text):
             taken = taken or next((w for w in words[:-1] if _SECRET.search(w.text)), None)
         elif taken and any(w.text in _PUBLISHES.get(c.program, ()) for w in c.args):
-            return [Effect("exposes", taken.text, "many", "no", tool=c.program, why="goes along with what is published", span=c.span)]
+            return [Effect("exposes", taken.text, "many", "no", tool=c.program, why="goes along with what is published",
+                           span=c.span)]
     return []

@@ -30,5 +30,5 @@ _OTHERS = re.compile(r"(?m)\b[A-Z][a-z]+-[A-Z]\w+\b|\$env:|^\s{0,8}(?:const|let|
 def looks_like_snippet(text: str) -> bool:
     "Is this a program in Ruby, Go, PHP, Java, Rust, C# or Perl?"
     head = text[:4_000]
-    marked = _MARKS.search(head) or "metav1." in head and _META.search(head)      # which looks far ahead
-    return bool(marked) and not _OTHERS.search(head)
+    if _OTHERS.search(head): return False
+    return bool(_MARKS.search(head)) or "metav1." in head and bool(_META.search(head))      # which looks far ahead
