@@ -43,10 +43,10 @@ _ASCII = bytes(range(128)) + b"x" * 128      # others as letters
 @lru_cache(4)      # a text is often read again
 def _tree(source: bytes) -> Node | None:
     "The tree of a text; None if that takes too long, as for thousands of pipes."
-    began, parser = thread_time(), tree_sitter.Parser(GRAMMAR)
-    source = source.translate(_ASCII)      # see above
+    parser, source = tree_sitter.Parser(GRAMMAR), source.translate(_ASCII)      # see above
     if source.count(b"|") > 800: return None
     if len(source) < 1000: return parser.parse(source).root_node
+    began = thread_time()
     try:
         return parser.parse(lambda at, _: source[at:at + 8192],
                             progress_callback=lambda at, _: thread_time() - began > .08).root_node
