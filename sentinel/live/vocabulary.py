@@ -15,7 +15,7 @@ from .word_tables import INSIDE, Sense, mask, read_tables
 
 # %% ../../nbs/live/091_vocabulary.ipynb #3589b8d5
 TABLES = read_tables()
-LANGUAGES = frozenset(lang for _, lang, _ in TABLES.whole) | set(INSIDE)
+LANGUAGES = frozenset(lang for those, lang, _ in TABLES.whole if those) | set(INSIDE)
 _LONGEST = max(map(len, TABLES.stems))
 for _list in TABLES.inside.values(): _list.sort(key=lambda x: -len(x[0]))
 
@@ -23,8 +23,8 @@ for _list in TABLES.inside.values(): _list.sort(key=lambda x: -len(x[0]))
 def _glued() -> dict[str, list[tuple[str, str, int]]]:
     "By first three letters: for words run together, the longest first."
     out: dict[str, list[tuple[str, str, int]]] = {}
-    for entry in TABLES.whole:
-        if len(entry[0]) > 2: out.setdefault(entry[0][:3], []).append(entry)
+    for word, lang, bit in ((word, lang, bit) for those, lang, bit in TABLES.whole for word in those):
+        if len(word) > 2: out.setdefault(word[:3], []).append((word, lang, bit))
     for found in out.values(): found.sort(key=lambda x: -len(x[0]))
     return out
 

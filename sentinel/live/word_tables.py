@@ -50,7 +50,7 @@ class Tables(NamedTuple):
     stems: dict[str, list[Sense]]                                       # beginnings
     phrases: dict[str, list[tuple[tuple[str, ...], str, int]]]          # by first word: the others, and the sense
     inside: dict[str, list[tuple[str, str, int]]]                       # by first letter: words found inside of others
-    whole: list[tuple[str, str, int]]                                   # words and beginnings, in order
+    whole: list[tuple[list[str], str, int]]                             # words and beginnings, line by line
 
 def read_tables(folder: str = "shield") -> Tables:      # in `sentinel/assets`
     "The tables of all languages. Raises ValueError for a class that there is none of."
@@ -61,15 +61,18 @@ def read_tables(folder: str = "shield") -> Tables:      # in `sentinel/assets`
         for line in file.read_text("utf-8").splitlines():
             name, _, entries = line.partition(":")
             if name not in BIT: raise ValueError(f"{file.name}: there is no class {name!r}")
-            bit = BIT[name]
+            bit, sense = BIT[name], (language, BIT[name])
             inner = language in INSIDE and not entries.isascii()
+            own: list[str] = []
+            out.whole.append((own, language, bit))
             for entry in fold(entries).split():
-                word = entry[:-1] if entry[-1] == "*" else entry
+                word, table = (entry[:-1], out.stems) if entry[-1] == "*" else (entry, out.exact)
                 if not word.isalnum(): _enter(out, language, bit, entry.replace("_", " "))
                 elif inner and not word.isascii(): out.inside.setdefault(word[0], []).append((word, language, bit))
                 else:
-                    (out.exact if word is entry else out.stems).setdefault(word, []).append((language, bit))
-                    out.whole.append((word, language, bit))
+                    own.append(word)
+                    if (known := table.get(word)) is None: table[word] = [sense]
+                    else: known.append(sense)
     return out
 
 def _parts(entry: str) -> list[str]:
@@ -77,8 +80,7 @@ def _parts(entry: str) -> list[str]:
 
 def _enter(tables: Tables, language: str, bit: int, entry: str) -> None:
     "Put an entry of several words, or of letters that are no letters to Python, into the tables."
-    if all(map(str.isalnum, entry.replace("*", "").split(" "))): parts = entry.split(" ")
-    else: parts = _parts(entry)
+    parts = entry.split(" ") if all(map(str.isalnum, entry.replace("*", "").split(" "))) else _parts(entry)
     inner = language in INSIDE and not entry.isascii()
     if len(parts) > 1:
         rest = tuple(p.rstrip("*") + "*" * (inner or p.endswith("*")) for p in parts[1:])
@@ -88,4 +90,4 @@ def _enter(tables: Tables, language: str, bit: int, entry: str) -> None:
         word = parts[0].rstrip("*")
         where = tables.stems if parts[0].endswith("*") else tables.exact
         where.setdefault(word, []).append((language, bit))
-        tables.whole.append((word, language, bit))
+        tables.whole[-1][0].append(word)
