@@ -12,14 +12,16 @@ import fnmatch, posixpath
 from collections.abc import Iterable, Sequence
 from datetime import datetime, time, timedelta
 from functools import lru_cache
-from typing import Annotated, Any, Literal, NamedTuple, NotRequired, TypedDict
-from zoneinfo import ZoneInfo
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, NotRequired, TypedDict
 from .. import patterns as re
 from ..ground import digest
 from .careful import plain_yaml
 from .effects import KINDS, Effect, Environment, Scope, Undo
 from ..oversight.data import complaint
 from ..oversight.verdicts import Decision
+
+if TYPE_CHECKING:
+    from zoneinfo import ZoneInfo
 
 # %% ../../nbs/live/116_policy.ipynb #d3d8c043
 Ruling = Literal["allow", "flag", "escalate", "block"]
@@ -82,7 +84,7 @@ class Rule(NamedTuple):
 
 class Window(NamedTuple):
     "A window of time."
-    zone: ZoneInfo
+    zone: "ZoneInfo"
     days: frozenset[str]
     start: time
     end: time
@@ -117,6 +119,7 @@ def clock_time(text: str) -> time:
     return time(int(m[1]), int(m[2]))
 
 def _window(data: WindowData) -> Window:
+    from zoneinfo import ZoneInfo      # few rules have a window
     try: zone = ZoneInfo(data["zone"])
     except (OSError, ValueError, LookupError): raise ValueError(f"unknown time zone {data['zone'][:40]!r}") from None
     start, end = clock_time(data.get("start", "00:00")), clock_time(data.get("end", "00:00"))

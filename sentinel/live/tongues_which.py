@@ -152,7 +152,7 @@ def language_of(text: str) -> str:
 
 @lru_cache(maxsize=256)
 def _language_of(head: str) -> str:
-    for language, letters in _LETTERS.items():
+    for language, letters in _LETTERS.items() if not head.isascii() else ():
         if len(re.findall(letters, head)) >= 2: return language
     words, plain = re.findall(r"(?<![\w./:@-])[^\W\d_]+(?![\w/:@-]|\.\w)", head.lower()), unaccented(head)
     if not words: return "en"
