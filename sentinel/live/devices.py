@@ -6,7 +6,7 @@
 __all__ = ['typed_line', 'by_module']
 
 # %% ../../nbs/live/034_devices.ipynb #b50fddb3
-import re
+from .. import patterns as re
 
 # %% ../../nbs/live/034_devices.ipynb #b474412a
 _LINES = [

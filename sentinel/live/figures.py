@@ -6,7 +6,7 @@
 __all__ = ['DISMISSED', 'GONE', 'KEPT', 'PATTERNS', 'figure']
 
 # %% ../../nbs/live/082_figures.ipynb #fedaf9c6
-import re
+from .. import patterns as re
 
 # %% ../../nbs/live/082_figures.ipynb #a91d99d0
 DISMISSED = re.compile(r"(?i)\b(?:can|may|could)\s+(?:all\s+|both\s+)?(?:go|be\s+gone)(?=\W*$|\W*[,;.]|\s+(?:now|too|"

@@ -6,8 +6,8 @@
 __all__ = ['PARTICLES', 'VERBS', 'NOUNS', 'WISHES', 'Verb', 'forms_of']
 
 # %% ../../nbs/live/072_lexicon.ipynb #cc53d286
-import re
 from typing import Final, NamedTuple
+from .. import patterns as re
 from .everyday import EVERYDAY
 
 # %% ../../nbs/live/072_lexicon.ipynb #187da593

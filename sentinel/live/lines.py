@@ -6,10 +6,11 @@
 __all__ = ['Line', 'Manual', 'manuals', 'asks', 'sorted_words', 'by_lines']
 
 # %% ../../nbs/live/012_lines.ipynb #9021c88d
-import fnmatch, re
+import fnmatch
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import NamedTuple
+from .. import patterns as re
 from .commands import Command, Reader, Setting, Word
 from .effects import KINDS, SCOPES, UNDOS, Effect, environment_of
 

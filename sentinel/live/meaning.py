@@ -6,8 +6,8 @@
 __all__ = ['resolved', 'Meant', 'meaning']
 
 # %% ../../nbs/live/084_meaning.ipynb #8eb1c979
-import re
 from typing import NamedTuple
+from .. import patterns as re
 from .deeds import deed
 from .figures import figure
 from .lexicon import NOUNS, PARTICLES, VERBS, Verb
@@ -30,7 +30,7 @@ def resolved(v: Verb, tokens: list[Token], i: int) -> tuple[str, int]:
 
 # %% ../../nbs/live/084_meaning.ipynb #268e6e7d
 _PREFIX = re.compile(r"^(?:re|mass|bulk|hard|force|batch|auto|pre|co|cross|quick)-")
-_SAME = frozenset("put set cut shut read split let hit run".split())      # their past is their present
+_SAME = frozenset("put set cut shut read split let hit run".split())  # their past is their present
 _PRONOUNS = frozenset("""old new other the it them that those these this all one ones both everything ,
 . ! ; : now too away again completely entirely immediately please today right permanently""".split())
 _MAKES_WORK, _ABOUT, _COPULA = GROUPS["work"], GROUPS["about"], GROUPS["copula"]
@@ -96,7 +96,7 @@ def _only_said(v: Verb, sense: str, tokens: list[Token], i: int, main: str, ment
     return None
 
 def _subordinate(v: Verb, tokens: list[Token], i: int, main: str) -> bool:
-    "Does a verb of harm stand in a part of the clause that only mentions it?"
+    "Does a verb of harm stand where it is only mentioned?"
     word = tokens[i - 1].word if i else ""
     said = main == "" and word == "to" and _COPULA & _words(tokens, 0, i) and not (_FIXES | _INTENT) & _words(tokens,
             0, i)

@@ -6,7 +6,7 @@
 __all__ = ['METHODS', 'PROGRAMS', 'mongo', 'mongosh', 'mongo_lines']
 
 # %% ../../nbs/live/044_mongo.ipynb #92e38773
-import re
+from .. import patterns as re
 from .commands import Command, Reader, Setting, options
 from .effects import Effect, environment_of
 from .interpreters import known_script, standard_input, unseen

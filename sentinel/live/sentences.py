@@ -7,8 +7,8 @@ __all__ = ['HARMFUL', 'DETERMINERS', 'REQUEST', 'QUESTION', 'HUMAN', 'NO_HUMAN',
            'clauses_of', 'negated', 'is_noun', 'is_asked', 'place_of']
 
 # %% ../../nbs/live/075_sentences.ipynb #cf3167ab
-import re
 from collections.abc import Iterator
+from .. import patterns as re
 from .effects import Environment, environment_of
 from .lexicon import VERBS, Verb
 from .objects import WORTH

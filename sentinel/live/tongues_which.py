@@ -6,9 +6,9 @@
 __all__ = ['LATE', 'ARTICLE', 'WAS_ZH', 'Hit', 'table', 'without_asides', 'verbs_in', 'fetched', 'language_of']
 
 # %% ../../nbs/live/080_tongues_which.ipynb #642cf03d
-import re
 from functools import lru_cache
 from typing import NamedTuple
+from .. import patterns as re
 from . import tongues_east, tongues_north, tongues_south
 from .everyday import SPOKEN
 from .lexicon import VERBS
@@ -146,11 +146,13 @@ _WORDS = tongues_north.SMALL_WORDS
 _TELLING = ("ruin", "stop", "remove", "restart", "expose", "grant", "revoke")
 
 # %% ../../nbs/live/080_tongues_which.ipynb #74aa808c
-@lru_cache(maxsize=256)
 def language_of(text: str) -> str:
     "The language of a text: a key of the tables, or `en`."
-    head = text[:600]
-    for language, letters in _LETTERS.items():
+    return _language_of(text[:600])
+
+@lru_cache(maxsize=256)
+def _language_of(head: str) -> str:
+    for language, letters in _LETTERS.items() if not head.isascii() else ():
         if len(re.findall(letters, head)) >= 2: return language
     words, plain = re.findall(r"(?<![\w./:@-])[^\W\d_]+(?![\w/:@-]|\.\w)", head.lower()), unaccented(head)
     if not words: return "en"

@@ -6,7 +6,7 @@
 __all__ = ['cmdlet']
 
 # %% ../../nbs/live/023_win_verbs.ipynb #5b193ea6
-import re
+from .. import patterns as re
 from .commands import Command, Setting, Word
 from .effects import Effect, environment_of
 from .exposed import looked

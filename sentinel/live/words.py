@@ -6,8 +6,8 @@
 __all__ = ['LONGEST', 'MOST', 'says_nothing', 'sentence_effects', 'words']
 
 # %% ../../nbs/live/086_words.ipynb #41bc9387
-import re
 from collections.abc import Iterator
+from .. import patterns as re
 from .commands import Setting
 from .effects import Effect
 from .figures import DISMISSED, GONE, KEPT
