@@ -117,6 +117,7 @@ ASIDE = frozenset("before after when while if whenever prior unless until how wh
 def is_noun(tokens: list[Token], i: int, v: Verb) -> bool:
     "Does a word that may be a verb stand where a noun stands?"
     following = tokens[i + 1].word if i + 1 < len(tokens) else ""
+    if i > 0 and v.base == "write" and following in ("access", "permission", "permissions", "rights"): return True
     if v.form == "base" and i > 0 and tokens[i - 1].word in ("soft", "cascade", "logical") and (
             following in PREPOSITIONS or not following.isalpha()): return True
     if v.form == "base" and i > 0 and tokens[i - 1].word != "to" and following in ("is", "are", "was", "were", "has"):
