@@ -75,7 +75,7 @@ def client(r: Program, node: Any, f: Thing, name: str, args: list[Thing], keys: 
                       "execute_sql") and not statement.ref and root not in _SAFE:
             r.add(node, "unread", f"{name}({statement.name})", why="SQL that is not told")
         return
-    if re.match(r"sqlalchemy\.(?:\w+\.)*(?:delete|update)$", ref): return      # it counts when it is executed
+    if re.match(r"sqlalchemy\.(?:\w+\.)*(?:delete|update)$", ref): return      # not yet executed
     behind = narrows(r.text[r.span(node)[1]:][:300]) if r.text and name == "delete" and not args else None
     if behind: return r.add(node, "deletes", ref, *behind)
     if name in ("delete", "update", "_raw_delete") and re.search(r"\.objects\b|\bquery\(?|\.select\(\)|filter\(\)|"
@@ -138,8 +138,8 @@ def client(r: Program, node: Any, f: Thing, name: str, args: list[Thing], keys: 
     if root == "boto3" and name == "stop" and len(ref.split(".")) > 2: return r.add(node, "stops", ref, "many", "hard")
     if name in _BARE: kind, scope, undo = _BARE[name]; return r.add(node, kind, ref, scope, undo)
     given = args[0].name if args else "engine"
-    if name == "drop" and root not in _SAFE and given in ("engine", "bind", "conn",
-            "connection") and not set(keys) - {"bind"}:
+    if name == "drop" and root not in _SAFE and ("collection()" in ref or given in "engine bind conn connection"
+            .split()) and not set(keys) - {"bind"}:
         return r.add(node, "deletes", ref, "all", "no")
     if name == "prune" and "volumes" in ref: return r.add(node, "deletes", ref, "all", "no")
     if name in ("delete", "clear", "remove", "destroy") and _HELD.search(ref.rpartition(".")[0]): return

@@ -8,6 +8,7 @@ __all__ = ['looks_like_prose']
 # %% ../../nbs/live/087_written.ipynb #5038239e
 import re
 from functools import lru_cache
+from .devices import typed_line
 from .lexicon import VERBS
 from .phrases import tokens_of
 from .quotes import PROGRAM
@@ -19,8 +20,10 @@ _COMMON = frozenset("""the a an to of and in on for is it this that please i we 
 can should my our your are when if""".split())
 _ALSO_PROGRAMS = frozenset("make go service mount watch kill find sort test stop start reboot ansible flux "
                            "just task".split())
+_SPOKEN = frozenset("the a an all every our this please it my".split())
 _POINTING = frozenset("the every my our this".split())
 _BULLET = re.compile(r"(?m)^[ \t]{0,8}(?:[-*•]|\d{1,2}[.)])[ \t]+")
+_DEVICE = frozenset("deletes restarts unguards".split())
 _ENDS = re.compile(r"[^\s./][.!?]$")      # `git restore .` ends with a folder
 _FLAG = re.compile(r"(?<![\w-])--?[A-Za-z]")
 _CMDLET = re.compile(r"\b(?:New|Get|Set|Remove|Stop|Start|Invoke|Clear|Import|Export|Out|Add|Restart|Write)-[A-Z]")
@@ -35,6 +38,8 @@ def looks_like_prose(text: str) -> bool:
     if language in ("ru", "zh", "ja", "ko"): return True
     tokens = [t.word for t in tokens_of(head, 0)]
     plain = [t for t in tokens if t.isalpha() or t.endswith(("'s", "n't"))]
+    if head[0].islower() and len(tokens) < 9 and not _SPOKEN.intersection(plain) and (typed_line(head) or ("",))[0] in _DEVICE:
+        return False      # `request system zeroize`
     small, first, second = sum(t in _COMMON for t in plain), tokens[0], tokens[1] if len(tokens) > 1 else ""
     spoken = head[0].isupper() or bool(_ENDS.search(head))       # as a sentence is written
     flags = len(_FLAG.findall(head))
