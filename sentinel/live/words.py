@@ -8,6 +8,7 @@ __all__ = ['LONGEST', 'MOST', 'says_nothing', 'sentence_effects', 'words']
 # %% ../../nbs/live/086_words.ipynb #41bc9387
 import re
 from collections.abc import Iterator
+from .abroad import abroad
 from .commands import Setting
 from .effects import Effect
 from .figures import DISMISSED, GONE, KEPT
@@ -145,7 +146,7 @@ def sentence_effects(sentence: str, start: int, setting: Setting, context: str) 
 _DECIDED = frozenset("deletes destroys stops grants revokes exposes writes unguards rewrites restarts".split())
 
 def _foreign(sentence: str, start: int, language: str) -> list[Effect]:
-    told = idiom(sentence, language)
+    told = idiom(sentence, language) or abroad(sentence, language)
     spoken = [Said(*told, 0, len(sentence))] if told else clauses(planned(sentence), language)
     place = place_in(sentence)
     if told and told[0] == "unguards" and place == "development": place = "unknown"      # *without tests* is no test
