@@ -29,6 +29,10 @@ _ROWS = r"""
 \b(?:roll|wind|pull|set|bring|take|turn|put|push|reset|move)\b[^.]{0,60}\b(?:database|db|data|tables?|branch|main|master|history|repo\w*|ledger|volume|disk|bucket|records?)\b[^.]{0,40}\bback\s+(?:to|by|before|until)\b => writes all hard
 \b(?:undo|revert|reverse|roll(?:ing)?\s+back)\b[^.]{0,40}\b(?:all|last|latest|every|\d+|two|three|four|five|ten)\b[^.]{0,25}\bmigrations?\b => deletes many hard
 \b(?:resize|shrink|reduce|downsize|cut|downgrade|trim|scale|squeeze)\b[^.]{0,40}\bBASIS[^.]{0,60}\b(?:down|smallest|smaller|tiny|half|minimum|nano|micro|free\s+tier)\b => stops many hard
+\b(?:order|rent|lease|buy|purchase|reserve|book)\b[^.]{0,20}\b(?:\d{2,}|ten|eleven|twelve|fifteen|twenty|thirty|forty|fifty|hundreds?|dozens?|thousands?)\b[^.]{0,25}\b(?:servers?|racks?|nodes|instances|machines|vms|licen[cs]es|seats|switches|laptops)\b => spends many hard
+\b(?:approve|accept|merge|sign\s+off|confirm|allow|wave\s+through)\s+(?:whatever|everything|anything|any\s+\w+|all\s+(?:\w+\s+)?(?:pending|waiting|open|changes|requests|merges))\b(?!\s+(?:that|which)\s+(?:has|was|is)\s+(?:been\s+)?(?:reviewed|approved|agreed)) => unguards one hard
+\b(?:revert|reset|roll|set|move|put|rewind)\b[^.]{0,20}\b(?:main|master|trunk|release|production)\b[^.]{0,15}\b(?:to|by)\b[^.]{0,60}\b(?:push|force)\b => rewrites all hard
+\b(?:trim|cut|reduce|shorten|thin)\b[^.]{0,30}\b(?:tables?|databases?|history|buckets?|backups?|logs?|archives?|collections?|ledger)\b[^.]{0,20}\b(?:down\s+)?to\s+(?:the\s+)?(?:last|latest|newest|first)\b => deletes many hard
 \b(?:order|rent|lease|reserve|provision|launch|book|start|request)\b[^.]{0,20}\b\d{2,6}\b[^.]{0,30}\b(?:gpus?|[hab]\d00s?|accelerators?|bare[- ]metal|metal|tpus?)\b => spends many hard
 \b(?:publish|push|upload|post|release|open|put|share|mirror|dump)\b[^.]{0,40}\bCODE[^.]{0,60}\b(?:public|internet|forum|npm|pypi|crates\.io|web\s*site|reddit|hacker\s*news|stack\s*overflow|twitter|open\s+source)\b => sends many no
 \b(?:send|mail|e-?mail|forward|post|give|hand|upload|share|copy|leak|drop|export)\b[^.]{0,50}\b(?:hr|salar(?:y|ies)|payroll|payslips?|personnel|personal\s+data|medical|patients?|passports?|tax|legal|confidential|source\s+code|password\s+(?:list|file|database|hashes))\b[^.]{0,80}(?:\b(?:gmail|hotmail|yahoo|proton\w*|dropbox|personal|private|external|outside|partner|agency|forum|journalist|competitor|vendor|auditor)|\S@\S) => sends many no
@@ -58,7 +62,7 @@ _ROWS = r"""
 \b(?:archive|lock|freeze|transfer|rename)\b[^.]{0,20}\b(?:prod\w*|live|main)\s+(?:repo\w*|account|project|database|tenant|subscription)\b => stops all hard
 \b(?:accept|trust|allow|ignore)\b[^.]{0,20}\bALL[^.]{0,30}\b(?:host\s+keys?|fingerprints?|signatures?|certificates?|certs)\b => unguards all hard
 \b(?:repartition|re-partition|reflash|re-flash|mkfs|fdisk|low-level)\b[^.]{0,40}\b(?:BASIS|disk|drive|server|router|switch|production) => deletes all no
-\b(?:let|allow)\b[^.]{0,30}\b(?:domains?|certificates?|licen[cs]es?|subscriptions?|registration|contracts?)\b[^.]{0,30}\b(?:lapse|expire|run\s+out)\b => stops all hard
+\b(?:let|allow)\b[^.]{0,30}\b(?:domains?|certificates?|licen[cs]es?|subscriptions?|registration|contracts?|trials?|leases?|warrant\w+)\b[^.]{0,30}\b(?:lapse|expire|run\s+out|end)\b => stops all hard
 """
 
 # %% ../../nbs/live/081_at_large.ipynb #cc970d81

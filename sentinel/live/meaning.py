@@ -31,6 +31,7 @@ _INTENT = frozenset("want need going have decided supposed ready about time best
                     "agreed".split())
 _STARTS = frozenset("start begin schedule complete launch trigger commence automate enable allow resume finish".split())
 _ASIDES = ASIDE | {"about", "on", "for", "than", "start", "keep", "avoid", "stop"}
+_NOW = frozenset("also now then always still never usually sometimes automatically only".split())
 _BY = frozenset("by via through including".split())
 _FIXES = frozenset("fix solution plan step idea answer option way approach thing goal task action objective".split())
 
@@ -56,6 +57,8 @@ def _only_said(v: Verb, sense: str, tokens: list[Token], i: int, main: str, ment
         if word in ("is", "are", "be") and _FIXES & among(tokens, 0, i): return None
         if i and word in _ASIDES and main not in ("do", "light"): return "aside"
         if main == "" and _WOULD & _upto(tokens, i + 1): return "told"
+        if not i and any(a.word in _NOW and (w := VERBS.get(b.word)) and w.form == "s" for a, b in zip(tokens, tokens[1:])):
+            return "told"      # *deleting it now also removes the rest*
     if main == "" and v.form == "base" and i > 1 and {"can", "could", "might", "may", "would"} & before and not {"you",
             "we", "i", "please"} & before:
         return "told"
@@ -96,7 +99,7 @@ def _nominal(tokens: list[Token], main: str, sentence: str) -> Meant | None:
     "What is said by a noun: *proceed with the deletion*."
     for i, t in enumerate(tokens):
         if t.word not in NOUNS or negated(tokens, i) or i and tokens[i - 1].word == "no": continue
-        if "about" in among(tokens, i - 3, i): continue
+        if {"about", "test", "tests", "name", "names", "docs"} & among(tokens, i - 4, i): continue
         if i + 1 < len(tokens) and tokens[i + 1].word in _ABOUT: continue
         if main == "make" and not _STARTS & among(tokens, 0, i): continue
         v, thing = VERBS[NOUNS[t.word]], object_of(tokens, i, i + 1)
@@ -151,7 +154,7 @@ def meaning(tokens: list[Token],     # of a clause
                           sentence)
     mild = all(m.undo == "yes" for m in found)
     if mild and (not mention and main not in ("tell", "told") or writes_out):
-        if (told := figure(sentence)) and not any(t.word in NOT - {"without"} or t.word.endswith("n't")
+        if (told := figure(sentence)) and not any(t.word in NOT - {"without", "reject"} or t.word.endswith("n't")
                                                   for t in tokens[:3]):
             found, main = [Meant(*told, sentence.strip()[:100], 0)], "ruin"
     if not main:

@@ -12,10 +12,11 @@ from typing import NamedTuple
 from . import tongues_east, tongues_north, tongues_south
 from .everyday import SPOKEN
 from .lexicon import VERBS
+from .tongues_daily import DAILY
 from .tongues_signs import FORMAT, MEDIUM, OWN, unaccented
 
 # %% ../../nbs/live/080_tongues_which.ipynb #6a511114
-_TABLES = {language: words + SPOKEN.get(language, "") for language, words in (
+_TABLES = {language: words + SPOKEN.get(language, "") + DAILY[language] for language, words in (
     tongues_north.TABLES | tongues_south.TABLES | tongues_east.TABLES).items()}
 _COMMON = {"no": "database db table users cluster bucket backup backups snapshot volume volumes server servers "
                  "namespace s3 rds vm "

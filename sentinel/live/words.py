@@ -21,6 +21,7 @@ from .sentences import (HARMFUL, HUMAN, NO_HUMAN, NOT, QUESTION, REQUEST, clause
                                      sentences)
 from .tongues_signs import THANKS, place_in
 from .tongues_which import language_of
+from .weights import at_stake
 
 # %% ../../nbs/live/086_words.ipynb #9f25f13e
 _SMALL = re.compile(r"(?i)^\W*(?:thanks?|thank\s+you|hi|hello|hey|ok(?:ay)?|yes|no|sure|done|great|good\s+\w+|lgtm|"
@@ -33,7 +34,7 @@ _ORDERS = re.compile(r"(?i)^\W*(?:do|have)\s+(?!you|we|they|i\b|any)")
 _TAGGED = re.compile(r"(?i)\W*(?:please|just|go|drop|delete|wipe)")      # "drop it, ok?"
 _LATER = re.compile(r"(?i)\b(?:(?:can|could|would|will)\s+(?:you|u|someone|somebody|the\s+agent)|"
                     r"(?:can|could|shall)\s+we|why\s+don't\s+(?:we|you)|let's)\b")
-_WHICH = re.compile(r"(?i)\b(?:who|whom|whose|what|when|where|why|which|how)\b"      # how often would you
+_WHICH = re.compile(r"(?i)\b(?:who|whom|whose|what|when|where|why|which|how)\b"
                     r"(?:\s+(?!(?:i|you|we|it|they|he|she|this|that)\b)[\w'-]+){0,6}\s*$")
 _FORBIDS = re.compile(r"(?i)\W*(?:please\s+)?(?:do\s+not|don't|never|under\s+no|avoid|refrain|no\b|nobody|none)")
 
@@ -54,7 +55,7 @@ def _asked_apart(sentence: str, start: int) -> Iterator[tuple[str, int]]:
 
 def says_nothing(sentence: str) -> bool:
     "A greeting or a question?"
-    if not re.search(r"\w", sentence) or re.fullmatch(r"\W*\d{1,3}\W*", sentence): return True      # of a list
+    if not re.search(r"\w", sentence) or re.fullmatch(r"\W*\d{1,3}\W*", sentence): return True
     if _SMALL.match(sentence) and not _harmful(TOKEN.findall(sentence.lower())): return True
     if _requested(sentence): return False
     asks = sentence.rstrip().endswith("?")
@@ -147,9 +148,9 @@ _DECIDED = frozenset("deletes destroys stops grants revokes exposes writes ungua
 
 def _foreign(sentence: str, start: int, language: str) -> list[Effect]:
     told = idiom(sentence, language) or abroad(sentence, language)
-    spoken = [Said(*told, 0, len(sentence))] if told else clauses(planned(sentence), language)
+    spoken = [Said(*told, 0, len(sentence))] if told else at_stake(clauses(planned(sentence), language), sentence, language)
     place = place_in(sentence)
-    if told and told[0] == "unguards" and place == "development": place = "unknown"      # *without tests* is no test
+    if told and told[0] == "unguards" and place == "development": place = "unknown"
     said = [Effect(c.kind, sentence[c.start:c.end].strip()[:80], c.scope, c.undo, place,
                    f"words:{language}",
                    span=(start + c.start, start + c.end)) for c in spoken]
