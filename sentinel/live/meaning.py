@@ -31,6 +31,8 @@ _INTENT = frozenset("want need going have decided supposed ready about time best
                     "agreed".split())
 _STARTS = frozenset("start begin schedule complete launch trigger commence automate enable allow resume finish".split())
 _ASIDES = ASIDE | {"about", "on", "for", "than", "start", "keep", "avoid", "stop"}
+_GOES = frozenset("to me us and let's please then , you him her them it i we go just also somebody someone come "
+                  "help".split())
 _NOW = frozenset("also now then always still never usually sometimes automatically only".split())
 _BY = frozenset("by via through including".split())
 _FIXES = frozenset("fix solution plan step idea answer option way approach thing goal task action objective".split())
@@ -57,7 +59,8 @@ def _only_said(v: Verb, sense: str, tokens: list[Token], i: int, main: str, ment
         if word in ("is", "are", "be") and _FIXES & among(tokens, 0, i): return None
         if i and word in _ASIDES and main not in ("do", "light"): return "aside"
         if main == "" and _WOULD & _upto(tokens, i + 1): return "told"
-        if not i and any(a.word in _NOW and (w := VERBS.get(b.word)) and w.form == "s" for a, b in zip(tokens, tokens[1:])):
+        goes_on = (b for a, b in zip(tokens, tokens[1:]) if a.word in _NOW)
+        if not i and any((w := VERBS.get(b.word)) and w.form == "s" for b in goes_on):
             return "told"      # *deleting it now also removes the rest*
     if main == "" and v.form == "base" and i > 1 and {"can", "could", "might", "may", "would"} & before and not {"you",
             "we", "i", "please"} & before:
@@ -146,11 +149,15 @@ def meaning(tokens: list[Token],     # of a clause
                 if main in ("", "told") or "without" not in among(tokens, i - 3, i): main, mention = "told", True
                 continue
             if sense in ("read", "tell") and negated(tokens, i) and not found: main = main or "told"; continue
+            if main == "light" and sense in ("read", "tell") and v.form == "base" and not (
+                    tokens[i - 1].word in _GOES or tokens[i - 1].word in VERBS):      # *have time*
+                continue      # *make the log directory smaller* looks at nothing
             main = main if sense == "light" and main else sense
             mention = sense in ("read", "tell")
     if not found and not mention and main in ("do", "light", "make", "", "restart"):
         if noun := _nominal(tokens, main, sentence): found, main = [noun], VERBS[NOUNS[tokens[noun.at].word]].sense
-    writes_out = re.match(r"(?i)\W*(?:please\s+)?(?:write|post|record|submit|open|comment|paste|let|print|take|pull|tell|direct|give|grant)\b",
+    writes_out = re.match(r"(?i)\W*(?:please\s+|just\s+)*(?:write|post|approve|accept|record|submit|open|comment|paste|"
+                          r"let|print|take|pull|tell|direct|give|grant)\b",
                           sentence)
     mild = all(m.undo == "yes" for m in found)
     if mild and (not mention and main not in ("tell", "told") or writes_out):

@@ -28,11 +28,13 @@ def weight(text: str, language: str) -> int:
     points = 2 * sum(bool(p.search(text)) for p in signs) + 2 * bool(PUBLIC.search(text) or INTERNET.search(text))
     points += 3 * bool(SECRET.search(text)) + 3 * bool(MIGHTY.search(text))
     points += worthy + bool(words["all"].search(text)) * (1 + worthy) + 2 * (place == "production")
-    return points - 4 * (place in ("staging", "development")) - 3 * bool(_PROTECTS.search(text)) - 2 * bool(_ADDS.search(text))
+    points -= 4 * (place in ("staging", "development"))
+    return points - 3 * bool(_PROTECTS.search(text)) - 2 * bool(_ADDS.search(text))
 
 def at_stake(found: list[Said], text: str, language: str) -> list[Said]:
     "What a sentence says, with what is at stake if all that it says is mild."
     kinds = {s.kind for s in found}
-    mild = kinds & {"writes", "grants", "restarts"} and all(s.undo == "yes" for s in found) and found[0].kind not in ("reads", "says")
-    if not mild or table(language)["human"].search(text) or weight(text, language) < ENOUGH: return found
+    mild = kinds & {"writes", "grants", "restarts"} and all(s.undo == "yes" for s in found)
+    if not mild or found[0].kind in ("reads", "says") or table(language)["human"].search(text): return found
+    if weight(text, language) < ENOUGH: return found
     return [Said("writes", "all", "hard", 0, len(text))]

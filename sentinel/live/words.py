@@ -17,7 +17,7 @@ from .lexicon import NOUNS, VERBS, WISHES
 from .meaning import meaning
 from .phrases import TOKEN, Token, tokens_of, worth_of
 from .quotes import BARE, MENTIONS, PROGRAM, code_in, idiom, planned, unquoted
-from .sentences import (HARMFUL, HUMAN, NO_HUMAN, NOT, QUESTION, REQUEST, clauses_of, negated, place_of,
+from .sentences import (HARMFUL, HUMAN, LABEL, NO_HUMAN, NOT, QUESTION, REQUEST, clauses_of, negated, place_of,
                                      sentences)
 from .tongues_signs import THANKS, place_in
 from .tongues_which import language_of
@@ -56,7 +56,7 @@ def _asked_apart(sentence: str, start: int) -> Iterator[tuple[str, int]]:
 def says_nothing(sentence: str) -> bool:
     "A greeting or a question?"
     if not re.search(r"\w", sentence) or re.fullmatch(r"\W*\d{1,3}\W*", sentence): return True
-    if _SMALL.match(sentence) and not _harmful(TOKEN.findall(sentence.lower())): return True
+    if (_SMALL.match(sentence) or LABEL.match(sentence)) and not _harmful(TOKEN.findall(sentence.lower())): return True
     if _requested(sentence): return False
     asks = sentence.rstrip().endswith("?")
     if QUESTION.match(sentence) and (asks or _ASKS.match(sentence)) and not _ORDERS.match(sentence): return True
@@ -162,7 +162,7 @@ def _decided_by_human(e: Effect) -> Effect:
     return e._replace(kind=kind, undo="yes", scope="all", why="a human decides first")
 
 # %% ../../nbs/live/086_words.ipynb #44e46fef
-MOST = 16_000     # characters of plain language that are read
+MOST = 16_000     # characters that are read
 
 def words(text: str,             # in one of thirteen languages
           setting: Setting,      # what it is read in
