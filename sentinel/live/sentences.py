@@ -92,8 +92,7 @@ NOT_REALLY = frozenset("hesitate forget wait worry fail only just mind ask delay
                        "spare any".split())
 
 LABEL = re.compile(r"(?i)^\W*(?:[\w'-]+\s+){0,4}(?:lags?|trouble|problems?|issues?|errors?|outage|incident|failures?|alerts?|"
-                   r"warnings?|questions?|status|notes?|context|background|reason|goal|task|fyi|reminder|todo|symptoms?|"
-                   r"cause|findings?|stuck|broken|slow|locked|degraded|hanging)\W*$")      # a headline, and no order
+                   r"warnings?|questions?|status|notes?|context|background|reason|goal|fyi|todo|symptoms?|cause|stuck|broken|slow|locked|degraded|hanging)\W*$")      # a headline, and no order
 
 _PASSIVE = frozenset("is are be being get gets got ever really actually".split())
 
@@ -167,7 +166,8 @@ _ENV_WORDS = re.compile(r"(?i)\b(?:in|on|from|of|the|our|a|an|my|this|at|against
                         r"localhost|minikube|scratch|local\s+(?:machine|database|db|cluster|server|environment|env|"
                         r"instance|containers?|copy|postgres|mysql|redis|docker|dev))(?:[-_]\w+)?)\b"
                         r"(?!\s+(?:team|people|guys|lead|docs|meeting|channel)\b|@)")
-_NO_PLACE = re.compile(r"(?i)from\s+scratch|scratch\s+that")
+_NO_PLACE = re.compile(r"(?i)from\s+scratch|scratch\s+that|\b(?:before|after|until|during|by)\s+(?:the|our|my|a)\s+"
+                       r"(?:demo|tests?)\b(?!\s+\w)")
 _PROD_WORDS = re.compile(r"(?i)\b(?:prod|production|live\s+(?:site|system|database|environment|cluster|traffic|"
                          r"server)|prd)\b")
 

@@ -41,7 +41,7 @@ read: meç mede estim pesquis escut olh consult percorr filtr calcul avali simul
 tell: mencion lembr lig convid parabeniz cumpriment agradeç pergunt respond apresent anunci descrev justifi advirt cit dit sinal
 """,
 "it": """
-make: appendi alleg distribu assegn prenot stamp disegn incoll conserv imball porta-mi prepar organizz pianific coordin ridu abbass aument gener compil tradu abbon
+make: scala appendi alleg distribu assegn prenot stamp disegn incoll conserv imball porta-mi prepar organizz pianific coordin ridu abbass aument gener compil tradu abbon
 make: iscriv svilupp programm ottimizz acceler ampli complet regol adatt arrotond numer raggrupp colleg fiss prolung rinnov chied dipin pieg mont colloc ordin annot
 read: conta-i conta-le misur stim ricerc ascolt guard consult scorr filtr calcol valut simul diagnostic studi impar osserv indovin pes rived sorvegli legg
 tell: menzion ricord chiam invit congratul salut ringrazi domand rispond present annunci descriv raccont giustific avvis cit dett segnal

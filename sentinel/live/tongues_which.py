@@ -112,7 +112,7 @@ def verbs_in(part: str, plain: str, rest: str, language: str) -> list[Hit]:
     words, sense = table(language), lambda s, m: "make" if FORMAT.match(m[0]) and not MEDIUM.search(part) else s
     alike = {m.start(): m.end() for m in words["alike"].finditer(plain)} if "alike" in words else {}
     hits = [Hit(sense(s, m), *m.span()) for s in _SENSES for m in words[s].finditer(plain)
-            if alike.get(m.start(), -1) < m.end()]
+            if alike.get(m.start(), -1) < m.end() or s == "read" and not part[:m.start()].strip()]
     if language == "de":      # *halte sie aktuell* stops nothing, *halte sie an* does
         more = rest.split(",", 1)[0]
         apart = lambda h: next((r for stem, r in _PARTICLES.items() if plain.lower().startswith(stem, h.start)), None)
