@@ -40,6 +40,18 @@ _STEMS = {
                r"(?:impostazioni|stato) di fabbrica|заводск|出厂|工場出荷|공장 초기화|fabrieksinstelling|ustawie\w+ fabryczn|fabrika ayar",
     "buys": r"bestell|\bkauf|\bmiete|\bcommande[rz]?\b|achèt|\bloue[rz]?\b|\bcompr[ae]|alquil|alug|noleggi|acquist|ordina\b|закаж|купи|арендуй|订购|购买|租|注文|"
             r"購入|借り|주문|구매|kup\b|zamów|satın|kirala|koop\b|bestel\b",
+    "publishes": r"veröffentlich|publi[cqk]|pubblic|pubbli|опублик|вылож|выкла|发布|公开|公開|공개|udostępn|yayınla",
+    "inner": r"\bintern|внутрен|内部|内网|社内|내부|사내|wewnętrzn|\biç\b|şirket içi",
+    "posts": r"\bpost|пост[иья]|вылож|выкла|\bteile\b|partag|compart|condivid|发到|发布到|贴|投稿|貼|올려|gönder|wklej|wrzuć|plaats",
+    "channel": r"kanal|channel|\bcanal|канал|频道|群|チャンネル|채널|\bchat|чат|forum|форум|slack|teams\b|telegram",
+    "outof": r"aus dem betrieb|außer betrieb|hors service|fuera de servicio|fora de serviço|fuori servizio|из эксплуатации|下线|使用停止|運用から外|buiten gebruik|"
+             r"wycofaj|devre dışı",
+    "serving": r"balanc|server|cluster|gateway|dienst|servi[cz]|сервер|сервис|кластер|шлюз|knoten|router|switch|服务|网关|集群|サーバ|クラスタ|ゲートウェイ|서버|serwer|sunucu",
+    "endless": r"unbefristet|ohne ablauf|sans expiration|sans limite|sin caducidad|sin vencimiento|sem expira|sem validade|senza scadenza|бессрочн|永久|无期限|無期限|무기한|"
+               r"bezterminow|süresiz|onbeperkt",
+    "access": r"zugriff|zugang|accès|acceso|acesso|accesso|доступ|访问|权限|アクセス|접근|dostęp|erişim|toegang",
+    "lords": r"eigentümer|所有者|オーナー|소유자|właściciel|sahib|владел|eigenaar|proprietári|propietari|propriétaire|proprietari",
+    "emptied": r"leer(?:e[nmrs]?)?\b|\bvide\b|vací[oa]|vazi[oa]|\bvuot|пуст|\b空|空白|空の|빈 |boş|pust[yą]|lege\b",
     "wall": r"firewall|pare-feu|cortafuegos|файрвол|фаервол|брандмауэр|防火墙|ファイアウォール|방화벽|zapor|güvenlik duvar|\bwaf\b|proxy|прокси|代理",
     "passes": r"durchl[aä](?:ss|ß)|laiss\w* (?:tout )?passer|(?:deja|deje|permit)\w*\s+(?:pasar\s+)?todo|deix\w*\s+passar|(?:lasc\w*|fa\w*)\s+passare|пропуск|放行|"
               r"通す|通過|모두 허용|przepuszcz|doorlaat|geçir",
@@ -68,6 +80,10 @@ cancels all claims => deletes many hard
 factory => deletes all no
 buys many => spends many hard
 wall passes => unguards all hard
+publishes inner => exposes all hard
+posts goods channel => sends many no
+outof serving => stops many hard
+endless access => grants many hard
 again os => deletes all no
 goods rivals send => sends many no
 ignores deploys approval => unguards one hard

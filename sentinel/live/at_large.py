@@ -31,13 +31,16 @@ _ROWS = r"""
 \b(?:resize|shrink|reduce|downsize|cut|downgrade|trim|scale|squeeze)\b[^.]{0,40}\bBASIS[^.]{0,60}\b(?:down|smallest|smaller|tiny|half|minimum|nano|micro|free\s+tier)\b => stops many hard
 \b(?:order|book|buy|purchase|reserve|commit|sign|spend|rent|lease)\b[^.]{0,60}(?:[$€£]\s?\d|\b\d[\d,.]*\s*(?:k|thousand|million)?\s*(?:dollars|euros|usd|eur|pounds|francs)\b) => spends many hard
 \b(?:want|need|like|see|have)\s+(?:ALL|every\w*)\b[^.]{0,40}\bgone\b => deletes all no
+\bwith\s+(?:the\s+)?(?:--?)?(?:truncate|truncation|overwrite|delete|drop|replace|wipe|reset|clean|purge)\b(?:\s+(?:enabled|on|set|mode|option|flag|first)\b|\W*$) => deletes many hard
+\b(?:deploy|merge|push|ship|release|roll\s*out)\b[^.]{0,40}\b(?:prod\w*|live|main|customers|everyone)\b[^.]{0,40}\b(?:failing|failed|red|broken|flaky)\s+(?:tests?|checks?|builds?) => unguards one hard
+\b(?:sync|copy|rsync|mirror|move|put)\b[^.]{0,20}\bempty\b[^.]{0,30}\b(?:over|onto|into)\b => deletes many no
 \b(?:approve|merge|review)\s+(?:it|this|that|your|my)\w*\s+(?:yourself|own|on\s+your\s+own)\b => unguards one hard
 \b(?:order|rent|lease|buy|purchase|reserve|book)\b[^.]{0,20}\b(?:\d{2,}|ten|eleven|twelve|fifteen|twenty|thirty|forty|fifty|hundreds?|dozens?|thousands?)\b[^.]{0,25}\b(?:servers?|racks?|nodes|instances|machines|vms|licen[cs]es|seats|switches|laptops)\b => spends many hard
 \b(?:approve|accept|merge|sign\s+off|confirm|allow|wave\s+through)\s+(?:whatever|everything|anything|any\s+\w+|all\s+(?:\w+\s+)?(?:pending|waiting|open|changes|requests|merges))\b(?!\s+(?:that|which)\s+(?:has|was|is)\s+(?:been\s+)?(?:reviewed|approved|agreed)) => unguards one hard
 \b(?:revert|reset|roll|set|move|put|rewind)\b[^.]{0,20}\b(?:main|master|trunk|release|production)\b[^.]{0,15}\b(?:to|by)\b[^.]{0,60}\b(?:push|force)\b => rewrites all hard
 \b(?:trim|cut|reduce|shorten|thin)\b[^.]{0,30}\b(?:tables?|databases?|history|buckets?|backups?|logs?|archives?|collections?|ledger)\b[^.]{0,20}\b(?:down\s+)?to\s+(?:the\s+)?(?:last|latest|newest|first)\b => deletes many hard
 \b(?:order|rent|lease|reserve|provision|launch|book|start|request)\b[^.]{0,20}\b\d{2,6}\b[^.]{0,30}\b(?:gpus?|[hab]\d00s?|accelerators?|bare[- ]metal|metal|tpus?)\b => spends many hard
-\b(?:publish|push|upload|post|release|open|put|share|mirror|dump)\b[^.]{0,40}\bCODE[^.]{0,60}\b(?:public|internet|forum|npm|pypi|crates\.io|web\s*site|reddit|hacker\s*news|stack\s*overflow|twitter|open\s+source)\b => sends many no
+\b(?:publish|push|upload|post|release|open|put|share|mirror|dump)\b[^.]{0,40}\bCODE[^.]{0,60}\b(?:public|internet|forum|npm|pypi|crates\.io|(?:the|open)\s+web\b|web\s*site|reddit|hacker\s*news|stack\s*overflow|twitter|open\s+source)\b => sends many no
 \b(?:send|mail|e-?mail|forward|post|give|hand|upload|share|copy|leak|drop|export)\b[^.]{0,50}\b(?:hr|salar(?:y|ies)|payroll|payslips?|personnel|personal\s+data|medical|patients?|passports?|tax|legal|confidential|source\s+code|password\s+(?:list|file|database|hashes))\b[^.]{0,80}(?:\b(?:gmail|hotmail|yahoo|proton\w*|dropbox|personal|private|external|outside|partner|agency|forum|journalist|competitor|vendor|auditor)|\S@\S) => sends many no
 \b(?:open|expose|unlock|show|offer|give)\b[^.]{0,80}\bto\s+(?:everyone|everybody|anyone|anybody|the\s+(?:whole\s+)?(?:world|public|internet))\W*$ => exposes all hard
 \b(?:skip|discard|ignore|void|reject|cancel|forget|dismiss)\s+(?:ALL\s+)?(?:the\s+)?(?:\w+\s+)?(?:payments?|orders?|transactions?|refunds?|payouts?|bookings?|claims?|transfers?|messages)\b(?<=s) => deletes many hard

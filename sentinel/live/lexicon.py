@@ -74,6 +74,8 @@ expose: make public, open up, make world-readable, make readable, open internet,
 expose: open everyone, open anyone, open public, set public, make world-writable, switch public, open port, open ports, open firewall, share publicly
 expose: make downloadable, make visible, allow anonymous
 bypass: comment out
+tell: point out, spell out, call out, read out, lay out
+read: find out, work out, figure out, check out, try out, look into, look up
 send: hand over, hand off, give away, pass on, turn over
 stop: pull down
 """

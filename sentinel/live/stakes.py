@@ -29,9 +29,9 @@ _POINTS = r"""
 3 \bregardless\s+of|\bno\s+matter\b|\bwhatever\s+(?:it\s+(?:costs|takes)|happens|the\s+cost)|\bat\s+any\s+(?:cost|price)|\b(?:nobody|no\s+one|none)\s+can\b|\bto\s+see\s+what\s+happens|\bwill\s+(?:find\s+out|cope|have\s+to\s+live)
 3 \b(?:plain\s?text|clear\s?text|unencrypted|self-signed|hard-?coded)\b|\bsame\s+(?:\w+\s+)?password|\b(?:mode|to)\s+0?777\b
 3 \bon\s+top\s+of\s+(?:the|our|what)|\bover\s+(?:the\s+)?(?:current|existing|live|running|production|newer)\b|\bin\s+place\s+of\s+the\s+(?:current|live|running)
-2 \b(?:unknown|untrusted|unverified|unsigned|stranger\w*|random|found\s+online|forum|pastebin|gist|telegram|discord|reddit)\b|\bthat\s+(?:link|site|page|url)\b|\bfrom\s+the\s+(?:internet|web)\b
+2 \b(?:unknown|untrusted|unverified|unsigned|stranger\w*|random|found\s+online|forum|pastebin|gist|telegram|discord|reddit)\b|\bthat\s+(?:link|site|page|url)\b|\bfrom\s+(?:the|a|that)\s+(?:internet|web|chat|e?-?mail|attachment|message|dm)\b
 2 \b(?:root|superusers?|cluster-admin|domain\s+admins?|god\s+mode|owner\s+(?:role|rights?)|full\s+(?:access|rights|control)|write\s+access|admin(?:istrator)?s?(?:\s+(?:rights?|access|role|panel|console))?|sudo)\b
-2 \b(?:master\s+(?:password|key)|credentials?|passwords?|private\s+keys?|api\s+keys?|secrets?|kubeconfig|id_rsa|dotenv)\b|/etc/(?:shadow|passwd|ssh|ssl|sudoers)|\.(?:ssh|pem|env|pgpass|netrc)\b
+2 \b(?:master\s+(?:password|key)|credentials?|passwords?|(?:private|api|tls|ssl|ssh|signing|encryption)\s+keys?|secrets?|kubeconfig|id_rsa|dotenv)\b|/etc/(?:shadow|passwd|ssh|ssl|sudoers)|\.(?:ssh|pem|env|pgpass|netrc)\b
 2 \bwith\s+(?:an?\s+)?(?:empty|blank|null)\b
 1 \bto\s+(?:false|off|disabled?|null|none|zero|0|nothing)\b
 2 \b(?:public|publicly|internet|everybody|everyone|anybody|anyone|the\s+world|outside|external\w*|third[- ]part\w+|competitor\w*|supplier|vendor|agency|guests?|visitors?|courier|contractors?|freelancers?|free\s+(?:online\s+)?(?:\w+\s+)?(?:site|service|tool|app)|personal|gmail|private\s+(?:mail|e-?mail|account|laptop|phone|drive))\b
@@ -48,7 +48,7 @@ _POINTS = r"""
 -4 ^(?!.*\b(?:prod|production|live)\b).*\b(?:staging|stage|dev|development|sandbox|test|testing|demo|local|localhost|lab|playground|scratch|preview|qa|uat|dummy|sample|mock|fake|my\s+own|draft|example)\b
 -3 \b(?:readme|docs?|documentation|wording|heading|headings|title|paragraph|typos?|comments?\s+in|css|colou?rs?|icons?|logo|button|layout|unit\s+tests?|variables?|functions?|methods?|tabs|spaces|indentation|unused\s+imports?|occurrences|unused|label|labels|changelog|diagram|screenshot|tooltip|placeholder|footer|header|newsletter|meeting|calendar|agenda|sprint|backlog|tickets|dependabot|linter|newsfeed|dashboards?\b(?!\s+(?:reachable|public|open|without)))\b
 -3 \b(?:as\s+(?:agreed|approved|planned|discussed)|approved|agreed|signed\s+off|reviewed|after\s+(?:approval|review|a\s+backup|the\s+backup|sign-?off)|once\s+\w+\s+(?:agrees|approves|has\s+approved))\b
--2 \b(?:debug|verbose|tracing|memory|cpu|cores?|ram|replicas?|threads?|workers?|pool|connections?|timeouts?|time-?to-live|ttl|log\s+level|heap|cache|caches|alerts?|metrics?|graphs?|charts?|reports?|summary|index|indexes|compression|columns?|healthcheck|probes?|cost\s+cent\w+|maintenance|internal\w*|read-?only|localhost|private\s+(?:network|subnet)|encrypted|vpn\s+only|password\s+(?:form|field|page|policy|manager|rules|reset\s+(?:form|page|mail)))\b
+-2 \b(?:expired|unused|obsolete|stale|orphaned|duplicate|my\s+own|debug|verbose|tracing|memory|cpu|cores?|ram|replicas?|threads?|workers?|pool|connections?|timeouts?|time-?to-live|ttl|log\s+level|heap|cache|caches|alerts?|metrics?|graphs?|charts?|reports?|summary|index|indexes|compression|columns?|healthcheck|probes?|cost\s+cent\w+|maintenance|internal\w*|read-?only|localhost|private\s+(?:network|subnet)|encrypted|vpn\s+only|password\s+(?:form|field|page|policy|manager|rules|reset\s+(?:form|page|mail)))\b
 """
 
 # %% ../../nbs/live/081_stakes.ipynb #da3a299d

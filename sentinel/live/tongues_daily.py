@@ -37,11 +37,11 @@ tell: mencion recuerd llam invit felicit salud agradec pregunt respond present a
 "pt": """
 make: pendur anex distribu atribu reserv imprim desenh col guard embal traz busqu prepar organiz planej coordin reduz baix aument ger compil traduz assin inscrev
 make: desenvolv program otimiz aceler ampli complet ajust adapt arredond numer agrup vincul fix prolong renov peç pint dobr mont coloc orden anot
-read: meç mede estim pesquis escut olh consult percorr filtr calcul avali simul diagnostic estud aprend observ adivinh pes revis vigi lei
+read: mostre mostra meç mede estim pesquis escut olh consult percorr filtr calcul avali simul diagnostic estud aprend observ adivinh pes revis vigi lei
 tell: mencion lembr lig convid parabeniz cumpriment agradeç pergunt respond apresent anunci descrev justifi advirt cit dit sinal
 """,
 "it": """
-make: scala appendi alleg distribu assegn prenot stamp disegn incoll conserv imball porta-mi prepar organizz pianific coordin ridu abbass aument gener compil tradu abbon
+make: fai! fate! scala appendi alleg distribu assegn prenot stamp disegn incoll conserv imball porta-mi prepar organizz pianific coordin ridu abbass aument gener compil tradu abbon
 make: iscriv svilupp programm ottimizz acceler ampli complet regol adatt arrotond numer raggrupp colleg fiss prolung rinnov chied dipin pieg mont colloc ordin annot
 read: conta-i conta-le misur stim ricerc ascolt guard consult scorr filtr calcol valut simul diagnostic studi impar osserv indovin pes rived sorvegli legg
 tell: menzion ricord chiam invit congratul salut ringrazi domand rispond present annunci descriv raccont giustific avvis cit dett segnal

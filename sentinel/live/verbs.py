@@ -12,7 +12,7 @@ from functools import cached_property
 from typing import Any
 from .commands import Command, Options, Setting, Word, options
 from .effects import Effect, Environment
-from .lines import told_version
+from .lines import gone_behind, told_version
 from .rows import Case, Outcome, Row, environment_at, rows, several
 from .shell import effects_of
 
@@ -105,6 +105,8 @@ class Table:
         r, k = found
         case = Case(cmd, opts, words[k:], setting, where, self.tool)
         said = list(r.outcomes)
+        if [(o.kind, o.undo) for o in said] == [("writes", "")] and gone_behind([w.text.lower() for w in words], k):
+            said = [Outcome("destroys", "one", "hard")]
         for test, change in r.changes:
             if not test(case): continue
             for o in change:

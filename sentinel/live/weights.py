@@ -26,6 +26,8 @@ def weight(text: str, language: str) -> int:
     worthy, place = bool(words["no"].search(plain)), place_in(text)
     signs = (OUTSIDE, kinds["pay"], kinds["strange"], kinds["rivals"], kinds["crowd"])
     points = 2 * sum(bool(p.search(text)) for p in signs) + 2 * bool(PUBLIC.search(text) or INTERNET.search(text))
+    more = {"lords": 3, "emptied": 2, "access": 1}
+    points += sum(n for kind, n in more.items() if kinds[kind].search(text))
     points += 3 * bool(SECRET.search(text)) + 3 * bool(MIGHTY.search(text))
     points += worthy + bool(words["all"].search(text)) * (1 + worthy) + 2 * (place == "production")
     points -= 4 * (place in ("staging", "development"))

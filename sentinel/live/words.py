@@ -11,8 +11,9 @@ from collections.abc import Iterator
 from .abroad import abroad
 from .commands import Setting
 from .effects import Effect
-from .figures import DISMISSED, GONE, KEPT
+from .figures import DISMISSED, GONE, KEPT, figure
 from .foreign import Said, clauses
+from .governed import DO_IT, MUST, REHEARSAL, TRIED
 from .lexicon import NOUNS, VERBS, WISHES
 from .meaning import meaning
 from .phrases import TOKEN, Token, tokens_of, worth_of
@@ -77,13 +78,6 @@ def _command_in(sentence: str, start: int, setting: Setting) -> list[Effect] | N
     return code_in(rest, (start + m.end(), start + m.end() + len(rest)), setting)
 
 # %% ../../nbs/live/086_words.ipynb #354799b3
-_REHEARSAL = re.compile(r"(?i)\b(?:dry[- ]runs?|simulat\w+|hypothetical\w*|rehears\w+)\b")
-_DO_IT = re.compile(r"(?i)\b(?:(?:just\s+)?do\s+(?:it|that|so)|go\s+ahead|make\s+it\s+(?:so|happen)|"
-                    r"so\s+(?:please\s+)?(?:start|begin|go|proceed)|proceed|"
-                    r"(?<!leave\s)(?:run(?:ning)?|execut(?:e|ing)|launch(?:ing)?|apply(?:ing)?|trigger)\s+(?:it|them|that|this))\b")
-_TRIED = frozenset("test tests check checks simulation dry-run unit lint linter".split())      # what is run then
-_MUST = re.compile(r"(?i)\b(?:must|should|shall|has\s+to|have\s+to|needs?\s+to|will|ensure|sure|want|until|"
-                   r"by\s+(?:tonight|tomorrow|noon|then))\b")
 _MENTIONING = frozenset("summarize summarise explain describe document translate report recap".split())
 LONGEST = 1_500   # words of a sentence
 
@@ -96,16 +90,16 @@ def _clause_effects(clause: list[Token], near: str, governs: str, context: str,
                                                                         span=(clause[at].start, clause[-1].end))
     meant, main = meaning(clause, near, governs, context)
     text = " ".join(t.word for t in clause)
-    if _REHEARSAL.search(text) and not negated(clause, len(clause)): return [effect("reads", text[:60])], "read"
+    if REHEARSAL.search(text) and not negated(clause, len(clause)): return [effect("reads", text[:60])], "read"
     if meant: return [effect(m.kind, m.target, m.scope, m.undo, m.at) for m in meant], main
     weighty = worth_of([t.word for t in clause]) == "no"
     if weighty and main not in ("read", "tell") and DISMISSED.search(near) and not _FORBIDS.match(near):
         return [effect("deletes", text[:80], "all", "no")], "ruin"
-    if weighty and GONE.search(near) and (main in ("light", "do", "make", "") or main == "told" and _MUST.search(near)):
+    if weighty and GONE.search(near) and (main in ("light", "do", "make", "") or main == "told" and MUST.search(near)):
         return [effect("deletes", text[:80], "all", "no")], main
-    if main in ("do", "light", "make", "told") and _DO_IT.search(text) and not negated(clause, len(clause)):
+    if main in ("do", "light", "make", "told") and DO_IT.search(text) and not negated(clause, len(clause)):
         before = TOKEN.findall(context.lower().replace(text, ""))
-        if _harmful(before) and worth_of(before) == "no" and not _TRIED.intersection(before):
+        if _harmful(before) and worth_of(before) == "no" and not TRIED.intersection(before):
             return [effect("deletes", " ".join(before)[:80], "all", "hard")], main
     if main in ("read", "tell"): return [effect("reads", clause[0].word)], main
     if main == "light" and weighty and not KEPT.search(near):
@@ -123,7 +117,9 @@ def sentence_effects(sentence: str, start: int, setting: Setting, context: str) 
     "The effects of a sentence in English: at least one."
     span = (start, start + len(sentence))
     says = [Effect("says", " ".join(sentence.split())[:60], tool="words", span=span)]
-    if (told := _command_in(sentence, start, setting)) is not None: return told
+    if (told := _command_in(sentence, start, setting)) is not None:
+        grave = all(e.undo == "yes" for e in told) and figure(sentence)      # run chmod 777 *on the web root*
+        return told + ([Effect(grave[0], sentence.strip()[:80], *grave[1:], tool="words", span=span)] if grave else [])
     if says_nothing(sentence): return says
     tokens, found, known, main, last = tokens_of(sentence, start), [], False, "", ""
     if len(tokens) > LONGEST: return [_unread(sentence, span, "a sentence that does not end")]
