@@ -47,24 +47,24 @@ read: conta-i conta-le misur stim ricerc ascolt guard consult scorr filtr calcol
 tell: menzion ricord chiam invit congratul salut ringrazi domand rispond present annunci descriv raccont giustific avvis cit dett segnal
 """,
 "nl": """
-make: hang bevestig verdeel wijs-toe toewijz reserveer druk-af teken plak pak breng haal bereid organiseer plan coördineer verlaag verhoog genereer compileer vertaal
-make: abonneer ontwikkel programmeer optimaliseer versnel breid-uit pas-aan rond-af nummer groepeer koppel verleng vernieuw vraag-aan schrijf-in verf vouw plaats orden
-read: tel meet schat onderzoek luister kijk raadpleeg doorzoek filter bereken beoordeel simuleer bestudeer leer observeer raad weeg lees
-tell: noem herinner bel nodig feliciteer groet bedank vraag antwoord presenteer kondig beschrijf vertel waarschuw citeer meld leg-uit
+make: hang! bevestig verdeel wijs-toe toewijz reserveer druk-af teken plak! pak! breng haal! bereid organiseer plan! coördineer verlaag verhoog genereer compileer vertaal
+make: abonneer ontwikkel programmeer optimaliseer versnel breid-uit pas-aan rond-af nummer groepeer koppel verleng vernieuw vraag-aan schrijf-in verf! vouw! plaats orden
+read: tel! meet! schat onderzoek luister kijk! raadpleeg doorzoek filter bereken beoordeel simuleer bestudeer leer! observeer raad! weeg! lees!
+tell: noem! herinner bel! nodig feliciteer groet bedank vraag antwoord presenteer kondig beschrijf vertel waarschuw citeer meld! leg-uit
 """,
 "pl": """
 make: zawieś dołącz rozdziel przydziel zarezerwuj wydrukuj narysuj przyklej spakuj przynieś przygotuj zorganizuj zaplanuj skoordynuj zmniejsz obniż zwiększ podnieś
 make: wygeneruj skompiluj przetłumacz zapisz rozwiń zaprogramuj zoptymalizuj przyspiesz rozszerz uzupełnij dostosuj zaokrąglij ponumeruj pogrupuj połącz przedłuż odnów
-make: poproś pomaluj złóż umieść uporządkuj zrestartuj-workera
-read: policz zmierz oszacuj zbadaj posłuchaj obejrzyj przejrzyj przeszukaj przefiltruj oblicz oceń zasymuluj ucz obserwuj zgadnij zważ przeczytaj
+make: poproś pomaluj złóż! umieść uporządkuj zrestartuj-workera
+read: policz zmierz oszacuj zbadaj posłuchaj obejrzyj przejrzyj przeszukaj przefiltruj oblicz oceń! zasymuluj ucz! obserwuj zgadnij zważ! przeczytaj
 tell: wspomnij przypomnij zadzwoń zaproś pogratuluj pozdrów podziękuj zapytaj odpowiedz zaprezentuj ogłoś opisz opowiedz uzasadnij ostrzeż zacytuj
 restart: zrestartuj
 """,
 "tr": """
-make: as! ekle dağıt ata rezerve yazdır çiz yapıştır paketle getir hazırla düzenle planla azalt düşür artır yükselt oluştur derle çevir geliştir programla hızlandır
-make: genişlet tamamla uyarla yuvarla numarala grupla bağla uzat yenile iste boya katla yerleştir
-read: say ölç tahmin araştır dinle bak incele filtrele hesapla değerlendir öğren gözle tart oku
-tell: hatırlat ara! davet kutla selamla teşekkür sor yanıtla sun duyur anlat uyar alıntıla açıkla bildir
+make: as! ekle! dağıt ata! rezerve yazdır çiz! yapıştır paketle getir hazırla düzenle planla azalt düşür artır yükselt oluştur derle çevir geliştir programla hızlandır
+make: genişlet tamamla uyarla yuvarla numarala grupla bağla uzat! yenile iste! boya! katla yerleştir
+read: say! ölç! tahmin araştır dinle bak! incele filtrele hesapla değerlendir öğren gözle tart! oku!
+tell: hatırlat ara! davet kutla selamla teşekkür sor! yanıtla sun! duyur anlat uyar! alıntıla açıkla bildir
 """,
 "ru": """
 make: повесь прикрепи прилож раздай распредели назначь забронируй распечатай нарисуй приклей упакуй принеси подготов организуй запланируй скоординируй уменьш сниз снизь
