@@ -55,6 +55,9 @@ _POINTS = r"""
 _ACTS = frozenset("open pull submit approve direct accept get fetch download".split())      # may be more than a look
 ENOUGH = 4      # points that make an order a human's matter
 
+_CODE = re.compile(r"(?:^|\s)--?\w|[;{}`$|<>]|\w\(|\w=\S|\b(?:SELECT|FROM|WHERE|INSERT|UPDATE|ALTER|SHOW)\b|"
+                   r"^\s*[a-z]+-cli\b")
+
 @lru_cache(1)      # compiled when the first sentence asks
 def _rows() -> list[tuple[int, re.Pattern[str]]]:
     rows = (row.partition(" ") for row in _POINTS.strip().splitlines())
@@ -63,8 +66,10 @@ def _rows() -> list[tuple[int, re.Pattern[str]]]:
 def stakes(sentence: str,      # an order, in English
           ) -> int:            # 0 and less: nothing hangs on it
     "How much is at stake."
+    if _CODE.search(sentence): return 0      # a command or a query has readers of its own
     words = TOKEN.findall(sentence.lower())[:60]
     verb = next((w for w in words[:8] if w in _VERB_POINTS or w in VERBS and VERBS[w].form == "base"), "")
     if not verb: return 0      # nothing is ordered
     looks = VERBS[verb].sense in ("read", "tell") and verb not in _ACTS if verb in VERBS else False
-    return _VERB_POINTS.get(verb, -2 if looks else 1) + sum(points for points, pattern in _rows() if pattern.search(sentence))
+    gathered = sum(points for points, pattern in _rows() if pattern.search(sentence))
+    return _VERB_POINTS.get(verb, -2 if looks else 1) + gathered
