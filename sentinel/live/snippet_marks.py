@@ -20,7 +20,9 @@ _MARKS = re.compile(r"(?m)<\?php|^\s{0,8}(?:package\s+\w+\s*$|func\s+\w*\s*\(|im
                     r"^\s{0,8}\w+(?:\.\w+)+\(.*\)\s*;\s*$|&\w+(?:\.\w+)?\{|\(ctx\b|"
                     r"\$\w+\s*->\s*\w+|^\s{0,8}\$\w+\s*=\s*(?:new\s|[\w\"'\[])|\bunlink\(|\bshell_exec\(|"
                     r"\bnew\s+[A-Z]\w+(?:<\w*>)?\(.*\)\s*;|\w::\w+\s*<<|^\s{0,8}(?:system|exec|unlink|rmtree)[ (]+[\"'].*[\"']\)?;?\s*$|"
-                    r"^\s{0,8}puts\s|\bRuntime\.getRuntime\(")
+                    r"^\s{0,8}puts\s|\bRuntime\.getRuntime\(|"
+                    r"^\s{0,8}\w+(?:\.\w+)+\([^\n]*\)(?:\.\w+\([^\n]*\))+\s*;?\s*$|^\s{0,8}try\s*\([A-Z]\w*\s+\w+\s*=|"
+                    r"\bforeach\s*\(\$\w+\s+as\s+\$|^\s{0,8}\$\w+\s*=\s*[a-z_]+\([^\n]*\);")
 _META = re.compile(r"\(.*\bmetav1\.")
 _OTHERS = re.compile(r"(?m)\b[A-Z][a-z]+-[A-Z]\w+\b|\$env:|^\s{0,8}(?:const|let|var|import|from|def)\s.*(?:require\(|"
                      r"\bfrom\b|:\s*$)|^\s{0,8}(?:sudo|docker|kubectl|git|curl|ruby|php|perl|go|rails|bundle|java|"

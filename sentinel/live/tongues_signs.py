@@ -118,8 +118,8 @@ STATES: dict[str, re.Pattern[str]] = {language: re.compile(words, re.I) for lang
     "it": r"(?:\bè|\bsono|\bera|\bha|\bhanno|sembra|funziona|aspettiamo|resta)\b",
     "nl": r"\b(?:is|zijn|was|waren|heeft|hebben|lijkt|werkt|wacht(?:en)?)\b", "pl": r"\b(?:jest|są|był[aoy]?|działa|"
                                                                                     r"czeka\w*)\b",
-    "tr": r"(?:dır|dir|dur|dür|tı|ti|dı|di|yor|var|yok)\b", "ru": r"\b(?:был[аои]?|есть|работает|успешно|завершен\w*|"
-                                                                  r"ждём|ждем|создан\w*)\b",
+    "tr": r"(?:dır|dir|dur|dür|tı|ti|dı|di|yor|var|yok|dolu)\b", "ru": r"\b(?:был[аои]?|есть|работает|успешно|\w{4,}[ае]н[аоы]?|"
+                                                                  r"жд[её]м)\b",
     "zh": r"已经?|正在|是|很|成功|等待|正常|看起来", "ja": r"でした|ました|です|います|ている|完了|正常", "ko": r"습니다|입니다|있다|완료|정상"}.items()}
 
 def unprotected(text: str) -> str:

@@ -8,6 +8,7 @@ __all__ = ['HEAD', 'looks_like_prose']
 # %% ../../nbs/live/087_written.ipynb #5038239e
 from functools import lru_cache
 from .. import patterns as re
+from .devices import typed_line
 from .lexicon import VERBS
 from .phrases import TOKEN
 from .quotes import PROGRAM
@@ -19,8 +20,10 @@ _COMMON = frozenset("""the a an to of and in on for is it this that please i we 
 can should my our your are when if""".split())
 _ALSO_PROGRAMS = frozenset("make go service mount watch kill find sort test stop start reboot ansible flux "
                            "just task".split())
+_SPOKEN = frozenset("the a an all every our this please it my".split())
 _POINTING = frozenset("the every my our this".split())
 _BULLET = re.compile(r"(?m)^[ \t]{0,8}(?:[-*•]|\d{1,2}[.)])[ \t]+")
+_DEVICE = frozenset("deletes restarts unguards".split())
 _ENDS = re.compile(r"[^\s./][.!?]$")      # `git restore .` ends with a folder
 _FLAG = re.compile(r"(?<![\w-])--?[A-Za-z]")
 _MARKS = frozenset("{}[]<>|&$=\\;*")
@@ -36,6 +39,15 @@ def looks_like_prose(text: str) -> bool:
 @lru_cache(8)      # every reader of a text asks
 def _like_prose(text: str) -> bool:
     head = _BULLET.sub("", text).strip()
+    return _told(head) and not _for_device(head)      # in this order: few texts come to the second
+
+def _for_device(head: str) -> bool:
+    "A short line that a router obeys, as `request system zeroize`?"
+    tokens = TOKEN.findall(head.lower())
+    if not head[0].islower() or len(tokens) > 8 or _SPOKEN.intersection(tokens): return False
+    return (typed_line(head) or ("",))[0] in _DEVICE
+
+def _told(head: str) -> bool:
     if not head or head.startswith(("--- ", "diff ", "@@")) or _CMDLET.search(head): return False
     if not head.isascii() and language_of(head) in ("ru", "zh", "ja", "ko"): return True
     tokens = [t.lower() for t in TOKEN.findall(head.replace("’", "'") if "’" in head else head)]
