@@ -18,10 +18,11 @@ from .request import Ask, EffectData, FailMode, FindingData, Status
 from .shield import Finding, raised, shield
 from .verdict import SAID, Judged, Severity, judge
 from ..oversight.verdicts import Answer, Decision, NoVerdict
-from ..patterns import compile_all
+from ..patterns import compile_all, later
 
 if TYPE_CHECKING:
-    from sentinel.live.backends import Backend
+    from sentinel.live import backends
+else: backends = later("sentinel.live.backends")
 
 # %% ../../nbs/live/122_oversee.ipynb #b82bdcb8
 class Second(NamedTuple):
@@ -67,7 +68,7 @@ def oversee(ask: Ask,                                # a checked request
             policy: Policy,                          # the rules in force
             moment: datetime,                        # now, with a zone
             scripts: Mapping[str, str] = {},         # written earlier in the session, by path
-            second: "Backend | None" = None,         # asks the request's model; None where the policy decides alone
+            second: "backends.Backend | None" = None,      # asks the request's model; None where the policy decides alone
             fail_mode: FailMode = "closed",          # what a model's silence means
            ) -> Decided:
     "The verdict on a request."
