@@ -28,7 +28,7 @@ docs: .venv/dev
 # Files that are written from notebooks and code
 files: .venv/dev
 	$(BIN)/nbdev_export
-	for f in readme script schemas; do $(BIN)/python -m sentinel.site $$f || exit 1; done
+	for f in readme script schemas tables; do $(BIN)/python -m sentinel.site $$f || exit 1; done
 
 # A wrong Python is said before anything is made, and a .venv that was made with one is made anew.
 FITS := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))

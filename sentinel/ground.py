@@ -7,13 +7,17 @@ __all__ = ['Rng', 'whole', 'write_whole', 'mended', 'plain', 'digest', 'folder_d
            'Tape', 'Reader', 'Journal', 'Track', 'quiet', 'Table']
 
 # %% ../nbs/ground.ipynb #fca1ce53
-import ast, inspect, json, os, tempfile, textwrap, threading
+import json, os, threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from hashlib import blake2b
 from pathlib import Path
-from random import Random
-from typing import Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from .patterns import later
+
+if TYPE_CHECKING:
+    import ast, inspect, random, tempfile, textwrap
+else: ast, inspect, random, tempfile, textwrap = map(later, ("ast", "inspect", "random", "tempfile", "textwrap"))
 
 # %% ../nbs/ground.ipynb #380a8582
 T = TypeVar("T")
@@ -103,9 +107,9 @@ def _is_remark(node: Any) -> bool:
 Rng = Callable[[], float]      # yields the next number of a stream, in [0, 1)
 
 def rng_for(*parts: Any,     # what the stream is for: words and numbers
-           ) -> Random:      # a generator of its own
+           ) -> "random.Random":      # a generator of its own
     "A random stream that depends on `parts` alone: the same in every process."
-    return Random(int.from_bytes(blake2b(repr(parts).encode(), digest_size=8).digest(), "big"))
+    return random.Random(int.from_bytes(blake2b(repr(parts).encode(), digest_size=8).digest(), "big"))
 
 # %% ../nbs/ground.ipynb #bccfb39b
 def one_of(items: Sequence[T],             # what to choose from, not empty

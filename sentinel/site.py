@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['CSS', 'FLOORS', 'TITLES', 'text', 'framed', 'output', 'heading', 'page', 'title_of', 'clean', 'links',
            'reading_order', 'pages', 'settings', 'config', 'build', 'readme', 'trained_with', 'pins', 'script',
-           'schemas']
+           'schemas', 'tables']
 
 # %% ../nbs/site.ipynb #ba240849
 import base64, gc, json, re, shutil, subprocess, sys
@@ -202,6 +202,15 @@ def schemas(root="."):
         (Path(root) / "sentinel" / "assets" / schema_file(name).name).write_text(schema_text(name), encoding="utf-8")
     return [schema_file(name).name for name in SCHEMAS]
 
+def tables(root="."):
+    "Write what the live service would work out at every start: who reads which program, the policies that ship."
+    from sentinel.live import languages, policies
+    def write(name, rows):
+        lines = ",\n".join(f"{json.dumps(k)}: {json.dumps(v, sort_keys=True)}" for k, v in rows.items())
+        (Path(root) / "sentinel" / "assets" / name).write_text(f"{{\n{lines}\n}}\n", encoding="utf-8")
+        return name
+    return [write(languages.FILE, languages.programs()), write(policies.FILE, policies.read_shipped())]
+
 if __name__ == "__main__" and "__file__" in globals():
     wanted = sys.argv[1] if len(sys.argv) > 1 else "build"
-    {"build": build, "readme": readme, "script": script, "schemas": schemas}[wanted]()
+    {"build": build, "readme": readme, "script": script, "schemas": schemas, "tables": tables}[wanted]()

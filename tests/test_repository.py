@@ -99,6 +99,17 @@ def test_schemas_come_from_the_code(tmp_path):
         assert made == (ROOT / "sentinel" / "assets" / name).read_text(encoding="utf-8")
 
 
+def test_tables_come_from_the_code(tmp_path):
+    from sentinel.site import tables
+
+    (tmp_path / "sentinel" / "assets" / "policies").mkdir(parents=True)
+    names = tables(tmp_path)
+    assert len(names) == 2
+    for name in names:
+        made = (tmp_path / "sentinel" / "assets" / name).read_text(encoding="utf-8")
+        assert made == (ROOT / "sentinel" / "assets" / name).read_text(encoding="utf-8"), "python -m sentinel.site tables writes it"
+
+
 def test_a_source_distribution_builds_and_installs(tmp_path):
     "From a clone to a tar, from the tar into an empty environment, and there it runs, the small model's files included."
     sources = copy(tmp_path / "clone")

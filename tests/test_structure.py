@@ -9,7 +9,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "sentinel"
-RANKS = {"ground": 0, "world": 1, "oversight": 2, "training": 3, "cli": 5, "site": 5, "__main__": 6}
+RANKS = {"patterns": 0, "ground": 0, "world": 1, "oversight": 2, "training": 3, "cli": 5, "site": 5, "__main__": 6}
 RANKS |= dict.fromkeys(("models", "calls", "client", "server", "doors", "validation", "live", "agents", "app", "publishing"), 4)  # the serving floor is OpenEnv's folder: it lies open
 NOTEBOOKS = sorted(p for p in (ROOT / "nbs").rglob("*.ipynb") if ".ipynb_checkpoints" not in p.parts)
 

@@ -7,15 +7,11 @@ __all__ = ['MOST_SESSIONS', 'LARGEST', 'F', 'Asks', 'Asking', 'Silence', 'guard'
            'whole_call', 'call_verdict', 'guarded']
 
 # %% ../../nbs/agents/00_guard.ipynb #2c6677b1
-import functools, inspect, json, os, time
-from asyncio import to_thread
+import functools, json, os, time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from datetime import datetime, timezone
-from http.client import HTTPException
 from typing import Any, NamedTuple, TypeVar, cast
-from urllib.error import HTTPError
-from urllib.request import Request, urlopen
 from ..oversight.verdicts import DECISIONS, Verdict
 
 # %% ../../nbs/agents/00_guard.ipynb #e96e6298
@@ -67,6 +63,9 @@ class Silence(Exception):
 
 def _asked(data: Mapping[str, Any], how: Asking) -> dict[str, Any]:
     "The answer of a service. Raises Silence if there is none, and ValueError if the request is refused."
+    from http.client import HTTPException      # these take longer than a verdict that is worked out here
+    from urllib.error import HTTPError
+    from urllib.request import Request, urlopen
     token, until = how.token or os.environ.get("SENTINEL_GUARD_TOKEN", ""), time.monotonic() + how.timeout
     headers = {"content-type": "application/json"} | ({"authorization": f"Bearer {token}"} if token else {})
     request = Request(f"{how.url.rstrip('/')}/live/oversee", json.dumps(data).encode(), headers)
@@ -171,6 +170,8 @@ def guarded(action: Callable[..., str] | None = None,                # gives the
             **other: Any,                                            # as of `guard`
            ) -> Callable[[F], F]:
     "Ask before every call of a function. Raises Refused in its place; works for `async def`, too."
+    import inspect
+    from asyncio import to_thread
     settings = (how._replace(**other) if other else how).checked()
     def around(function: F) -> F:
         signature = inspect.signature(function)

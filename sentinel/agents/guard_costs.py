@@ -7,7 +7,7 @@ __all__ = ['CALLS', 'BARS', 'STORED', 'timed', 'hook_times', 'missed', 'measure'
 
 # %% ../../nbs/agents/09_guard_costs.ipynb #e536bdeb
 import json, os, platform, subprocess, sys, tempfile, time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime, timezone
 from pathlib import Path
 from statistics import median
@@ -20,10 +20,10 @@ from ..ground import write_whole
 # %% ../../nbs/agents/09_guard_costs.ipynb #c55fcd41
 CALLS = {"shell": "rm -rf ~", "SQL inside": "psql -c 'DROP TABLE users'"}
 
-def timed(words: list[str], said: bytes) -> float:
+def timed(words: list[str], said: bytes, env: Mapping[str, str]) -> float:
     "Milliseconds that a program takes."
     start = time.perf_counter()
-    subprocess.run(words, input=said, capture_output=True)
+    subprocess.run(words, input=said, capture_output=True, env=env)
     return 1000 * (time.perf_counter() - start)
 
 def hook_times(rounds: int = 15) -> dict[str, float]:
@@ -36,11 +36,13 @@ def hook_times(rounds: int = 15) -> dict[str, float]:
     took: dict[str, list[float]] = {name: [] for name in ways}
     with tempfile.TemporaryDirectory() as home:
         os.environ["SENTINEL_HOOK_SOCKET"] = f"{home}/own/guard.sock"
-        keeper = subprocess.Popen([sys.executable, "-P", "-m", "sentinel.agents.resident"])
+        env = {**os.environ, "PYTHONDONTWRITEBYTECODE": "", "PYTHONPYCACHEPREFIX": f"{home}/compiled"}
+        for name in ("python -c pass", *CALLS): timed(*ways[name], env)      # compiles what it imports
+        keeper = subprocess.Popen([sys.executable, "-P", "-m", "sentinel.agents.resident"], env=env)
         try:
             while ask_resident({}, Setup(), 5) is None and keeper.poll() is None: time.sleep(.05)
             for _ in range(rounds):
-                for name, way in ways.items(): took[name].append(timed(*way))
+                for name, way in ways.items(): took[name].append(timed(*way, env))
         finally: keeper.kill(); keeper.wait()
     return {name: round(median(t), 1) for name, t in took.items()}
 

@@ -57,7 +57,9 @@ def serve(path: str = "", idle: float = IDLE) -> bool:
     with open(f"{path}.lock", "w") as lock:
         try: fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError: return False
-        answered({"tool_name": "Bash", "tool_input": {"command": "psql -c 'SELECT 1'"}}, Setup())      # loads everything
+        from sentinel.live.oversee import get_ready
+        get_ready()
+        answered({"tool_name": "Bash", "tool_input": {"command": "ls"}}, Setup())
         gc.collect(); gc.freeze()
         try: os.unlink(path)
         except FileNotFoundError: pass

@@ -6,13 +6,16 @@
 __all__ = ['TRIALS', 'AREAS', 'OFTEN', 'MOSTLY', 'Trial', 'effect_of', 'action_in', 'actions']
 
 # %% ../../nbs/live/052_actions.ipynb #2c5e924f
-import re
-from typing import NamedTuple
+from functools import lru_cache
+from typing import TYPE_CHECKING, NamedTuple
+from .. import patterns as re
 from .commands import Setting
 from .effects import Effect, environment_of
-from ..world.actions import ALIASES, FORMS, Action, fold, parse_action
-from ..world.changes import LASTS, LOST, OPS
-from ..world.laws import STEPS
+from ..patterns import later
+
+if TYPE_CHECKING:
+    from sentinel.world import actions as grammar, changes, laws
+else: grammar, changes, laws = map(later, ("sentinel.world.actions", "sentinel.world.changes", "sentinel.world.laws"))
 
 # %% ../../nbs/live/052_actions.ipynb #1a8e8e44
 class Trial(NamedTuple):
@@ -40,12 +43,12 @@ def effect_of(name: str,                       # an operation, a key of `OPS`
               count: int | None = None,        # of replicas
              ) -> Effect:
     "The effect of an operation of the world."
-    op, kind = OPS[name], AREAS[OPS[name].area]
+    op, kind = changes.OPS[name], AREAS[changes.OPS[name].area]
     trial = TRIALS.get(name if count is None else f"{name}:{0 if count == 0 else 50}", Trial())
     scope, undo = "all" if trial.catastrophic >= MOSTLY and op.area == "process" else "one", "yes"
     if op.area == "read": return Effect("reads", target, tool="action")
-    if trial.lost >= OFTEN: kind, undo = ("deletes", "no") if op.undo >= LOST else (kind, "hard")
-    elif op.undo >= LASTS / 2 or trial.catastrophic >= 2 * OFTEN: undo = "hard"
+    if trial.lost >= OFTEN: kind, undo = ("deletes", "no") if op.undo >= changes.LOST else (kind, "hard")
+    elif op.undo >= changes.LASTS / 2 or trial.catastrophic >= 2 * OFTEN: undo = "hard"
     if count == 0: kind = "stops"
     elif count is not None: undo, scope = "yes", "all" if trial.catastrophic >= OFTEN and count >= 25 else "one"
     return Effect(kind, target, scope, undo, environment_of(target), "action", (op.act.__doc__
@@ -56,13 +59,16 @@ _NAME = re.compile(r'^\s*(?:\{.*"(?:action|type|tool|name|action_type)"\s*:\s*"(
                    r'([a-z]+(?:_[a-z]+)+)\s*(?:[:(\s{].*)?)$', re.S)
 _KEY = re.compile(r"^\s*([a-z][a-z\-]{2,30}):([\w\-]{1,60})(?::(\w{1,40}))?\s*$")
 
-def action_in(text: str) -> Action | None:
+@lru_cache(1)
+def _names() -> frozenset[str]: return frozenset((*map(grammar.fold, grammar.FORMS), *grammar.ALIASES))
+
+def action_in(text: str) -> "grammar.Action | None":
     "The action that a text proposes; None if it is none of that grammar."
     if len(text) > 4000: return None
     m = _NAME.match(text)
-    name = (m[1] or m[2]) if m else (k[1] if (k := _KEY.match(text)) and fold(k[1]) in ALIASES else "")
-    if not name or fold(name) not in {*map(fold, FORMS), *ALIASES} and name not in STEPS: return None
-    return parse_action(f"execute_runbook_step {text}" if name in STEPS else text.strip())
+    name = (m[1] or m[2]) if m else (k[1] if (k := _KEY.match(text)) and grammar.fold(k[1]) in grammar.ALIASES else "")
+    if not name or grammar.fold(name) not in _names() and name not in laws.STEPS: return None
+    return grammar.parse_action(f"execute_runbook_step {text}" if name in laws.STEPS else text.strip())
 
 def actions(text: str,               # one action, or one on each line
             setting: Setting,        # what it is read in
@@ -74,12 +80,12 @@ def actions(text: str,               # one action, or one on each line
     if not found or None in found or len(lines) > 100: return None
     return [_effect(a)._replace(span=(0, len(text))) for a in found]
 
-def _effect(a: Action) -> Effect:
-    form = FORMS.get(a.name)
+def _effect(a: "grammar.Action") -> Effect:
+    form = grammar.FORMS.get(a.name)
     if form is None or a.error: return Effect("unread", a.key[:80], tool="action", why=a.error or "no such action")
     if form.group == "diagnostic": return Effect("reads", a.target, tool="action")
     if form.group == "submission": return Effect("says", a.key[:80], tool="action")
     if form.target != "step": return effect_of(a.name, a.target, a.second if isinstance(a.second, int) else None)
-    if a.target not in STEPS:
+    if a.target not in laws.STEPS:
         return Effect("unread", a.target[:80], tool="action", why="a runbook step that is not known")
     return effect_of(a.target, f"{a.target} {a.second or ''}".strip())

@@ -6,7 +6,7 @@
 __all__ = ['MOST_WORDS', 'VISITS', 'STARTERS', 'assignment', 'runs_code', 'moved_to']
 
 # %% ../../nbs/live/004_assigned.ipynb #bd518f21
-import re
+from .. import patterns as re
 from .commands import Command, Word
 from .quoting import VISITS, Node, State, Value, joined, pieces, words_of
 

@@ -95,7 +95,7 @@ BACKUP: dict[str, Reader] = {
 snapshots|ls|find|check|stats|diff|list|cat|cache|version|dump|generate|features : reads
 forget : deletes many hard ; --prune : deletes many no
  ; --keep-last|--keep-daily|--keep-weekly|--keep-monthly|--keep-within : deletes many yes (by a rule)
- ; --keep-last=0 : deletes all no
+ ; --keep-last=0 : deletes all no ; --keep-last=1 & --prune : deletes many hard
 prune : deletes many yes
 key remove : revokes hard
 unlock : writes ; --remove-all : writes hard

@@ -25,6 +25,8 @@ copy|copyto|copyurl|rcat|mkdir|touch|mount|mount2|nfsmount|settier|config|author
 "--log-file --backup-dir -o --tpslimit --filter-from",
  dry="--dry-run -n --interactive -i", help="-h")
 s3cmd: Reader = table("s3cmd", """
+list-*|get-* : reads
+delete-bucket|delete-key : destroys no
 ls|la|du|info|head|cat|version|stat|getacl|bucket-version : reads
 get : writes
 del|rm|delete : deletes hard ; -r|--recursive|-f : deletes many no ; ~*[*]* : deletes many no

@@ -6,8 +6,8 @@
 __all__ = ['SHELL', 'ARGUMENTS_SWAPPED', 'CALLS', 'Does', 'parts_of', 'method', 'narrows']
 
 # %% ../../nbs/live/062_calls.ipynb #e177d430
-import re
 from typing import NamedTuple
+from .. import patterns as re
 from .conditions import keylike, reach
 
 # %% ../../nbs/live/062_calls.ipynb #060e7c71

@@ -6,7 +6,7 @@
 __all__ = ['SPECIAL', 'end_of', 'changed_rows', 'taken_back']
 
 # %% ../../nbs/live/059_changes.ipynb #9a846974
-import re
+from .. import patterns as re
 from .effects import Effect
 from .conditions import keylike, reach
 from .statements import ROWS, Statement

@@ -6,8 +6,8 @@
 __all__ = ['worthless', 'passing', 'altered', 'granted', 'called']
 
 # %% ../../nbs/live/057_clauses.ipynb #b0ff391b
-import re
 from collections.abc import Iterable
+from .. import patterns as re
 from .commands import Setting, Word
 from .effects import Effect
 from .conditions import reach

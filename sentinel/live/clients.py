@@ -6,10 +6,9 @@
 __all__ = ['client_lines', 'looks_like_sql']
 
 # %% ../../nbs/live/060_clients.ipynb #2ecc3bd6
-import re
-import sqlglot
-from sqlglot.errors import SqlglotError
+from .. import patterns as re
 from .commands import Setting, Word
+from .conditions import parser
 from .effects import Effect, environment_of, moved
 from .statements import ROWS
 
@@ -134,8 +133,8 @@ def looks_like_sql(text: str) -> bool:
     if _SELECTS.match(text, start):
         if "'" not in text and not re.search(r"(?i)\bfrom\b|[*(@=0-9]", text): return False
         for dialect in ("postgres", "mysql", "tsql"):
-            try: return bool(sqlglot.parse(text[start:], dialect=dialect))
-            except (SqlglotError, RecursionError, ValueError, TypeError, IndexError, KeyError, AttributeError): continue
+            try: return bool(parser().parse(text[start:], dialect=dialect))
+            except (parser().errors.SqlglotError, RecursionError, ValueError, TypeError, IndexError, KeyError, AttributeError): continue
         return bool(re.match(r"select\s[\s\S]{1,2000}?\sfrom\s+[\w.`\"\[\]]+\s*(?:;|$|where\b|group\s+by\b|"
                              r"order\s+by\b|limit\b|join\b|into\b)|SELECT\s", text[start:]))
     return bool(_FORMS.match(text, start)) or _begins_like_it(text[start:])

@@ -6,7 +6,7 @@
 __all__ = ['RESOURCES', 'KUBECTL', 'kubectl', 'PROGRAMS', 'resource', 'named', 'kubernetes']
 
 # %% ../../nbs/live/027_clusters.ipynb #d4f63bec
-import re
+from .. import patterns as re
 from .commands import Command, Reader, Setting, Word, options
 from .effects import Effect
 from .rows import Case

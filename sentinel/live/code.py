@@ -7,9 +7,9 @@ __all__ = ['MOST', 'python', 'looks_like_python']
 
 # %% ../../nbs/live/066_code.ipynb #d0e69e16
 import ast
-import re
 import warnings
 from functools import lru_cache
+from .. import patterns as re
 from .calls import CALLS, SHELL
 from .commands import Setting, Word
 from .constants import HTTP, Thing, decoded, each_of, folded, http, path_of, run_command, under
@@ -77,7 +77,7 @@ def _call(r: Reading, e: ast.Call) -> Thing:
                         [path], {})
         return Thing(ref="open()", args=(Thing(text=path_of(path)),), secret=True)
     if ref.rpartition(".")[2] == "extractall": r.hand(e, "shell", f"tar -xf archive -C {first.word if args else '.'}")
-    for at, a in enumerate(args + list(keys.values())):      # a function that is handed on is called by somebody
+    for at, a in enumerate(args + list(keys.values())):  # a function handed on is called
         ours = a.ref in r.functions and a.ref not in r.read
         if ours or a.ref in SHELL and "(" not in a.ref.removeprefix("pathlib.Path()"):
             rest = [x if x.text is not None else each_of(x) if x.items is None else x.items[0] if x.items else x
@@ -122,10 +122,10 @@ def _body(r: Reading, name: str, args: list[Thing], keys: dict[str, Thing]) -> T
     return out
 
 # %% ../../nbs/live/066_code.ipynb #aa26bde1
-MOST = 32_000     # characters that are read
+MOST = 32_000  # characters that are read
 _USUAL = {"Path": Thing(ref="pathlib.Path"), "rmtree": Thing(ref="shutil.rmtree"),
           "Popen": Thing(ref="subprocess.Popen"),
-          "text": Thing(ref="sqlalchemy.text"), "sa": Thing(ref="sqlalchemy")}     # names that snippets use without an import
+          "text": Thing(ref="sqlalchemy.text"), "sa": Thing(ref="sqlalchemy")}  # names that snippets use without an import
 
 _OWN = re.compile(r"\b(?:import|def|lambda|None|True|False|elif|except|with|print|self|not|in|and|or|is|os|shutil|pd|np|df)\b|"
                   r"\w\s*=|\bf[\"']|\w+ for\b")
@@ -166,7 +166,7 @@ _HINT = re.compile(r"(?m)^[ \t]*(?:import\s+[\w.]+|from\s+[\w.]+\s+import\b|def\
                    r"\[.+\bfor\b.+\]\s*$)")
 
 # %% ../../nbs/live/066_code.ipynb #a1bca966
-@lru_cache(8)      # every reader of a text asks
+@lru_cache(8)  # every reader of a text asks
 def looks_like_python(text: str) -> bool:
     "Is this text a program in Python, and no sentence or shell command?"
     text = text[:MOST]

@@ -8,6 +8,7 @@ __all__ = ['DEEPEST', 'Reader', 'Word', 'Redirect', 'Command', 'command', 'Optio
 # %% ../../nbs/live/001_commands.ipynb #6889116e
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import NamedTuple
 from .effects import Effect, moved
 
@@ -26,6 +27,10 @@ class Redirect(NamedTuple):
     how: str       # ">", ">>", "<", "&>", ">|"
     file: Word     # which
 
+@lru_cache(1024)      # every reader asks, again and again
+def _program(path: str) -> str:
+    return path.replace("\\", "/").rstrip("/").rpartition("/")[2].lower().removesuffix(".exe")
+
 class Command(NamedTuple):
     "A program with its arguments."
     words: tuple[Word, ...]                 # the program first; assignments before it are in `sets`
@@ -39,8 +44,7 @@ class Command(NamedTuple):
     @property
     def program(self) -> str:
         "The program's name without its folder and `.exe`, in lower case."
-        name = self.words[0].text.replace("\\", "/").rstrip("/").rpartition("/")[2] if self.words else ""
-        return name.lower().removesuffix(".exe")
+        return _program(self.words[0].text) if self.words else ""
 
     @property
     def args(self) -> tuple[Word, ...]:

@@ -6,7 +6,7 @@
 __all__ = ['uncommented']
 
 # %% ../../nbs/live/098_comments.ipynb #7f86169e
-import re
+from .. import patterns as re
 
 # %% ../../nbs/live/098_comments.ipynb #74e604c7
 _PIECE = re.compile(r"""\\.|'[^'\n]*(?:'|$)|"(?:\\.|[^"\\])*(?:"|$)|`[^`]*(?:`|$)|"""

@@ -9,12 +9,12 @@ __all__ = ['HTTP', 'Thing', 'decoded', 'folded', 'plus', 'path_of', 'texts_in', 
 # %% ../../nbs/live/063_constants.ipynb #9989856d
 import base64
 import json
-import re
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, NamedTuple
+from .. import patterns as re
 from .calls import ARGUMENTS_SWAPPED
 from .commands import Setting, Word
 from .effects import Effect, environment_of

@@ -7,7 +7,7 @@ __all__ = ['BARS', 'spent', 'lines_in', 'Cost', 'worst', 'Body', 'bare', 'post',
            'missed']
 
 # %% ../../nbs/live/130_costs.ipynb #ebd20e5f
-import asyncio, json, os, platform, sqlite3, tempfile, threading, time
+import asyncio, gc, json, os, platform, sqlite3, tempfile, threading, time
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timezone
 from itertools import count
@@ -20,7 +20,7 @@ from .app import make_live
 from .chain import key_of
 from .guard import Guard
 from .log import Log
-from .oversee import oversee, verdict_data
+from .oversee import get_ready, oversee, verdict_data
 from .policies import load_policy
 from .request import Ask, ask_of
 from .tables import VERDICTS, Entry, item_of
@@ -58,7 +58,8 @@ def worst(fields: Iterable[str] = FIELDS,                # to be filled
          ) -> list[Cost]:                                # the dearest first
     "What the worst texts cost, in each field."
     policy, now, out, key = load_policy("default"), datetime.now(timezone.utc), [], key_of(b"a key for measuring only")
-    oversee(Ask("ls"), policy, now)
+    get_ready()
+    gc.collect(); gc.freeze()      # as the service does
     for field in fields:
         for name, text in (worst_texts() if texts is None else texts).items():
             data, began, decision = posted(field, text), time.thread_time(), "refused"

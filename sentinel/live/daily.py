@@ -34,6 +34,9 @@ mvn mvnw gradle gradlew sbt ant lein bazel bazelisk buck pants (-f -pl -P -b -p 
     hard ; publishes , ...flyway*clean|*:dropall|flywayclean|dropall => deletes all no , ...deploy|release:perform|publish|publishtomaven => exposes hard
     , * => runs , => runs
 mix hex: hex.publish => exposes hard , ecto.drop|ecto.reset => deletes all no , ecto.rollback => deletes many hard , * => runs , => runs
+swift: delete => deletes many no , post|upload|copy => writes , stat|list|download|capabilities|tempurl => reads
+include exclude section begin no-more compare: * => runs , => runs
+salt-run: ...removekeys* => revokes all hard , ...*list*|*lookup*|*.status|*.up|*.down|manage.*|*print* => reads , * => writes hard
 cabal stack ghc ghci rebar3 dub nimble zig nim crystal shards dart flutter swift xcodebuild xcrun elm dune opam luarocks cpan cpanm: upload|publish|pub =>
     exposes hard , * => runs , => runs
 cmake ctest ninja meson gcc g++ cc c++ clang clang++ clang-format clang-tidy ld ar as javac java kotlinc kotlin scalac rustc rustfmt rustup tsc esbuild vite
@@ -101,12 +104,13 @@ apt apt-get aptitude nala (-o -t -c): -s|--simulate|--just-print => reads , --al
     , upgrade|full-upgrade|dist-upgrade|install|update|reinstall|build-dep|satisfy => writes , mark|hold|unhold => writes , * => unread , => reads
 apt-mark apt-key add-apt-repository apt-file apt-add-repository apt-config debconf-show deborphan needrestart: * => writes , => reads
 dpkg: -r|--remove|-P|--purge => deletes many hard , -i|--install|--configure|-a|--unpack => writes , * => reads
+    , -l|-L|-s|-S|-p|-C|-V|--list|--listfiles|--status|--search|--get-selections|--audit|--verify => reads
 dpkg-reconfigure dpkg-deb: * => writes
 yum dnf microdnf tdnf zypper urpmi (-x -c --enablerepo --disablerepo --repo): --nogpgcheck|--no-gpg-checks => unguards hard , remove|erase|autoremove|rm => deletes many hard
     , history undo|rollback => writes hard , clean|makecache => writes
     , list|info|search|provides|repolist|check-update|repoquery|whatprovides|deplist|history|grouplist|lr|se|if|list-updates => reads , * => writes , => reads
 rpm: -e|--erase => deletes many hard , ...http://* => fetches hard , -q|-V|--query|--verify|--checksig|-K|--eval|-qa => reads , * => writes
-pacman yay paru (--config): -R|-Rns|-Rs|-Rsc|-Rdd|-Rcns => deletes many hard , -Q|-Ss|-Si|-Sl|-F|-T => reads , * => writes
+pacman yay paru (--config): -R|-Rns|-Rs|-Rsc|-Rdd|-Rcns => deletes many hard , -Q|-Ss|-Si|-Sl|-F|-T => reads , -S|-U => writes , * => writes
 apk: del => deletes many hard , info|list|search|policy|stats|version|dot|audit|verify => reads , * => writes
 brew port: uninstall|remove|rm|zap => deletes one , services => restarts yes
     , list|ls|info|search|doctor|outdated|deps|uses|config|home|desc|leaves|cat|log => reads , * => writes

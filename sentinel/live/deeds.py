@@ -6,14 +6,14 @@
 __all__ = ['Deed', 'deed']
 
 # %% ../../nbs/live/081_deeds.ipynb #b7a3c40b
-import re
 from collections.abc import Callable
+from .. import patterns as re
 from .lexicon import VERBS, Verb
 from .objects import ALL, OTHER
 from .phrases import GROUPS, TOKEN, Case, Named, Token, scope_of
 
 # %% ../../nbs/live/081_deeds.ipynb #11a9d866
-Deed = tuple[str, str, str]     # kind, scope, undo
+Deed = tuple[str, str, str]  # kind, scope, undo
 _SAFE: Deed = ("writes", "one", "yes")
 _NOTHING: Deed = ("reads", "one", "yes")
 
@@ -44,7 +44,7 @@ def _ruin(c: Case) -> Deed:
 
 def _remove(c: Case) -> Deed:
     base = c.base
-    if GROUPS["bin"] & c.words and GROUPS["kept"] & c.near: return "deletes", "many", "no"      # the last copies
+    if GROUPS["bin"] & c.words and GROUPS["kept"] & c.near: return "deletes", "many", "no"  # the last copies
     if base == "dump" and "to" in c.near and GROUPS["files"] & c.near: return _SAFE
     if {"password", "login"} & c.words and "from" in c.near and GROUPS["door"] & c.near and not GROUPS["written"] & c.near:
         return "unguards", c.scope, "hard"
@@ -77,7 +77,7 @@ def _remove(c: Case) -> Deed:
 
 # %% ../../nbs/live/081_deeds.ipynb #79503d11
 def _stop(c: Case) -> Deed:
-    if (v := VERBS.get(c.next)) and v.form == "ing": return _SAFE                                # stop sending mails
+    if (v := VERBS.get(c.next)) and v.form == "ing": return _SAFE               # stop sending mails
     if c.next in ("here", "there", "and", "."): return _NOTHING
     if c.base in ("cancel", "abort"):
         if c.scope == "all" and GROUPS["claims"] & c.words: return "deletes", "all", "hard"

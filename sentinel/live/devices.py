@@ -6,7 +6,7 @@
 __all__ = ['typed_line', 'by_module']
 
 # %% ../../nbs/live/034_devices.ipynb #b50fddb3
-import re
+from .. import patterns as re
 
 # %% ../../nbs/live/034_devices.ipynb #b474412a
 _LINES = [
@@ -24,7 +24,7 @@ _LINES = [
      r"service password-encryption|ip (?:dhcp snooping|arp inspection|verify|inspect)|storm-control|login|snmp-server (?:user|group)|zone\S*)\b.*|"
      r"(?:delete|deactivate) (?:security|firewall|system (?:syslog|login|authentication\S*))\b.*|"
      r"(?:access-list \S+ |set .* )?permit (?:ip )?any any.*|transport input telnet.*|snmp-server community \S+ rw.*"),
-    ("restarts all hard", r"reload\b.*|request system (?:reboot|halt|power-off)\b.*")]
+    ("restarts all hard", r"reload(?: (?:in|at) \d.*| (?:noconfirm|force|reason|fast|cold)\b.*)?|request system (?:reboot|halt|power-off)\b.*")]
 _DEVICE = tuple((re.compile(pattern), tuple(said.split())) for said, pattern in _LINES)
 _SYSTEMS = re.compile(r"(?:ios|iosxr|nxos|eos|junos|asa|vyos|fortios|panos|routeros|sros|ce|cnos|edgeos|dellos\d+|"
                       r"exos|icx|slxos|cli|net|aruba\w*)_\w+")

@@ -14,6 +14,7 @@ from .places import place_of
 
 # %% ../../nbs/live/015_disks.ipynb #9ecdf4c4
 DISKS = manuals("""
+mkfs.ext2 mkfs.ext3 mkfs.ext4 mke2fs: -n => reads
 mkfs mkfs.ext2 mkfs.ext3 mkfs.ext4 mkfs.xfs mkfs.btrfs mkfs.vfat mkfs.fat mkfs.ntfs mkfs.f2fs mke2fs mkdosfs mkntfs newfs (-t -L -b -N -m -i -I -E -O -n): *
     => destroys all no ; makes an empty file system on
 wipefs: -a|--all|-o|-af => destroys all no ; wipes , * => reads , => reads
@@ -60,7 +61,7 @@ dmsetup: remove|remove_all|wipe_table => destroys all no , ls|info|status|table|
 multipath multipathd iscsiadm (-m -T -p): -u|--logout => stops hard , -F|-f|-l|-ll => reads , ...logout|delete => stops hard , * => writes
 drbdadm: secondary|down|disconnect|detach|wipe-md|invalidate|invalidate-remote => destroys all no , status|dump|role|cstate|dstate => reads , * => writes hard
 storcli megacli storcli64 megacli64 arcconf hpssacli ssacli perccli: ...del|delete|-cfgclr|-cfglddel|clear|-ldinit|init|erase => destroys all no
-    , ...show|-*info|status|-adpallinfo => reads , * => writes hard
+    , -LDInfo|-PDInfo|-PDList|-AdpAllInfo|-EncInfo|-CfgDsply|-ShowSummary => reads , ...show|-*info|status|-adpallinfo => reads , * => writes hard
 ceph: osd|fs|mon|mgr|auth purge|destroy|rm|remove|del|out|down => destroys all no , osd pool delete|rm => destroys all no
     , status|health|df|-s|osd|mon|pg|fs|version|versions|log|report|tell * => reads , -s => reads
     , status|health|df|version|versions|report|quorum_status => reads , * => writes hard
@@ -71,7 +72,7 @@ hdfs hadoop: namenode|...-format -format => destroys all no , dfs|fs -expunge =>
     , dfs|fs -ls|-cat|-du|-df|-count|-stat|-tail|-test|-text|-get|-checksum|-find|-copyToLocal|-getfacl => reads
     , dfs|fs -put|-mkdir|-cp|-mv|-copyFromLocal|-touchz|-appendToFile => writes , dfsadmin -report|-printTopology|-metasave => reads
     , fsck|version|getconf|classpath => reads , dfsadmin -safemode|-decommission|-shutdownDatanode => stops hard , * => unread
-gluster: volume delete|stop|remove-brick|reset-brick => destroys all no , volume|peer|pool info|status|list|profile => reads , * => writes hard
+gluster: volume heal|rebalance|quota|top * info|status|list|read => reads , volume delete|stop|remove-brick|reset-brick => destroys all no , volume|peer|pool info|status|list|profile => reads , * => writes hard
 diskutil: erasedisk|erasevolume|partitiondisk|zerodisk|randomdisk|secureerase|reformat|apfs|eraseoptical|resetfusion => destroys all no
     , list|info|activity|verifyvolume|verifydisk => reads , * => writes
 hdiutil: ...erase => destroys one no , info|imageinfo|verify => reads , * => writes

@@ -6,8 +6,8 @@
 __all__ = ['narrowed', 'by_mapper']
 
 # %% ../../nbs/live/067_documents.ipynb #6fd6a657
-import re
 from typing import Any
+from .. import patterns as re
 from .calls import narrows
 from .clauses import passing
 from .conditions import keylike

@@ -6,8 +6,8 @@
 __all__ = ['RULES', 'LARGEST', 'Rule', 'setting_of', 'rule_for', 'Line', 'lines_of', 'diff', 'switched', 'with_values']
 
 # %% ../../nbs/live/034_edits.ipynb #6610b3be
-import re
 from typing import NamedTuple
+from .. import patterns as re
 from .commands import Command, Reader, Setting
 from .effects import Effect, environment_of
 
@@ -62,7 +62,7 @@ RULES = tuple(Rule(re.compile(n), re.compile(v), k, u, w) for n, v, k, u, w in _
 _SETTING = re.compile(r"""^[\s\-{,]{0,200}["']?([A-Za-z_][\w.\-]{0,60})["']?\s{0,40}[:=]\s{0,40}([^\n]{0,300})$""")
 
 def setting_of(line: str) -> tuple[str, str] | None:
-    "The name and the value that a line sets, in lower case, without quotes and remarks."
+    "The name and value that a line sets, in lower case, without quotes."
     if not (m := _SETTING.match(line[:600])): return None
     value = re.split(r"\s(?:#|//)", m[2])[0].strip().rstrip(",;").replace('"', "").replace("'", "").strip().lower()
     return m[1].rpartition(".")[2].replace("-", "_").lower(), value
@@ -82,7 +82,7 @@ _HOLDS_DATA = re.compile(r"db_|database|_rds|rds_|s3_bucket|bucket|dynamodb|efs_
                          r"storage|kms|spanner|bigtable|bigquery|cosmos|opensearch|elasticsearch|msk|kafka|backup|"
                          r"snapshot|vault|secret|postgres|mysql|mongo|persistentvolumeclaim|statefulset|namespace")
 _PORTS = re.compile(r"""(?:from_port|to_port|port|ports|fromport)["']?\s{0,20}[:=]\s{0,20}\[?\s{0,5}["']?(\d{1,5})""")
-LARGEST = 256 * 1024     # characters
+LARGEST = 256 * 1024  # characters
 
 _HEADER = re.compile(r"(?m)^(@@ |--- \S|diff --git |\+\+\+ )")
 _TAKEN = re.compile(r"-(resource|module|kind:|apiVersion:|  )")

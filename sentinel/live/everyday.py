@@ -6,8 +6,8 @@
 __all__ = ['EVERYDAY', 'SPOKEN', 'PREPARED', 'EXECUTED', 'REFUSED', 'LINK', 'LOSS', 'PLANNED', 'REHEARSED', 'DOES', 'compiled']
 
 # %% ../../nbs/live/071_everyday.ipynb #76b1c688
-import re
 from typing import Final
+from .. import patterns as re
 
 # %% ../../nbs/live/071_everyday.ipynb #04a900ee
 EVERYDAY: Final[str] = """

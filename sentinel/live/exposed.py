@@ -6,8 +6,8 @@
 __all__ = ['PROGRAMS', 'secrets_in', 'looked']
 
 # %% ../../nbs/live/016_exposed.ipynb #dd85d913
-import re
 from collections.abc import Iterable
+from .. import patterns as re
 from .commands import Command, Reader, Setting, Word, options
 from .effects import Effect
 from .found import here, spread

@@ -6,9 +6,9 @@
 __all__ = ['Family', 'FAMILIES', 'RULES', 'Rule']
 
 # %% ../../nbs/live/092_families.ipynb #fcfb6b82
-import re
 from typing import Literal, NamedTuple
-from .vocabulary import mask
+from .. import patterns as re
+from .word_tables import mask
 
 # %% ../../nbs/live/092_families.ipynb #ddb179fa
 Family = Literal["override", "role_tags", "forged_verdict", "probing", "authority_urgency", "forged_tool_result",

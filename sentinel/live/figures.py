@@ -6,7 +6,9 @@
 __all__ = ['DISMISSED', 'GONE', 'KEPT', 'PATTERNS', 'figure']
 
 # %% ../../nbs/live/082_figures.ipynb #fedaf9c6
-import re
+from .. import patterns as re
+from .at_large import at_large
+from .stakes import ENOUGH, stakes
 
 # %% ../../nbs/live/082_figures.ipynb #a91d99d0
 DISMISSED = re.compile(r"(?i)\b(?:can|may|could)\s+(?:all\s+|both\s+)?(?:go|be\s+gone)(?=\W*$|\W*[,;.]|\s+(?:now|too|"
@@ -30,7 +32,7 @@ KEPT = re.compile(r"(?i)\b(?:take|make|have|get|give|keep|put|bring)\s+(?:me\s+|
     r"export|sure|progress|update|statistics|stats|description|explanation|measurements?|sample)s?\b|\b(?:turn|"
     r"switch|put|bring|take|keep)\b[^.]{0,40}\b(?:on|online|up|back|private|safe|alive|running|healthy|intact)\b|"
     r"\b(?:private|read-only|readonly|available|healthy|consistent|redundant|secure|faster|smaller|compliant|"
-    r"encrypted)\b|\bturn\b[^.]{0,60}\binto\s+an?\s+(?:table|list|chart|diagram|component|function|link|template|"
+    r"encrypted|read(?:-only)?\s+(?:access|permissions?|rights))\b|\bturn\b[^.]{0,60}\binto\s+an?\s+(?:table|list|chart|diagram|component|function|link|template|"
     r"checklist)\b|\bdo\s+(?:nothing|not\s+anything)\b|\b(?:put|store|keep|save)\b[^.]{0,60}\b(?:vault|"
     r"password\s+manager|keychain|secrets?\s+manager)\b")
 
@@ -131,9 +133,6 @@ PATTERNS: list[tuple[re.Pattern[str], tuple[str, str, str]]] = [(re.compile(p, r
      "unguards all hard"),
     (r"\b(?:allow|enable|permit|let)\b[^.]{0,40}\b(?:ssh|logins?|access|root)\b[^.]{0,30}\bwithout\s+(?:an?\s+)?"
      r"(?:keys?|passwords?|auth\w*|login|tokens?|mfa)\b", "exposes all hard"),
-    (r"\b(?:sync|mirror|rsync)\b[^.]{0,80}\bwith\s+(?:--?)?delete\b", "deletes many hard"),
-    (r"\bports?\b[^.]{0,20}\bopen\b[^.]{0,12}\b(?:to|for)\s+(?:all|everyone|everybody|anyone)\b", "exposes all hard"),
-    (r"\bstop\s+(?:logging|auditing)\b[^.]{0,30}\b(?:access|login|prod\w*|payments?|vault)\b", "unguards one hard"),
     (r"\bpid\s+1\b", "stops all hard"))]
 
 _HOW = re.compile(r"(?<!matter )\b(?:why|how|whether)\b")
@@ -141,4 +140,6 @@ _HOW = re.compile(r"(?<!matter )\b(?:why|how|whether)\b")
 def figure(sentence: str) -> tuple[str, str, str] | None:
     "Kind, scope and undo of the first pattern that holds; None for none."
     sentence = _HOW.split(sentence)[0]      # what comes then is only spoken of
-    return next((effect for pattern, effect in PATTERNS if pattern.search(sentence)), None)
+    told = next((effect for pattern, effect in PATTERNS if pattern.search(sentence)), None) or at_large(sentence)
+    if told or KEPT.search(sentence): return told
+    return ("writes", "all", "hard") if stakes(sentence) >= ENOUGH else None

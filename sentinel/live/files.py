@@ -6,8 +6,8 @@
 __all__ = ['PROGRAMS', 'named_by', 'removed', 'written', 'emptied']
 
 # %% ../../nbs/live/017_files.ipynb #37a2009b
-import re
 from collections.abc import Iterable
+from .. import patterns as re
 from .commands import Command, Reader, Setting, Word, options
 from .effects import Effect, Environment, environment_of
 from .exposed import looked

@@ -6,8 +6,8 @@
 __all__ = ['LONGEST', 'Said', 'clauses']
 
 # %% ../../nbs/live/083_foreign.ipynb #73b7d526
-import re
 from typing import NamedTuple
+from .. import patterns as re
 from .tongues_north import PREPOSITIONS
 from .tongues_signs import (AND, BACK, BEFORE, BELOW, COPY, DATA, DOWN, FORCED, GIVE, INFINITIVE,
                                          INTERNET, MIGHTY, MONEY, NEW, OUTSIDE, OVER, PAYS, PUBLIC, RID, SECRET,
@@ -96,7 +96,7 @@ def _done(part: str, plain: str, verb: Hit, language: str) -> Said:
     if verb.sense == "expose":
         wide = PUBLIC.search(part) or INTERNET.search(part) or words["public"].search(plain)
         named = worth or _PORT.search(part)
-        if words["opens"].match(plain, verb.start) and verb.end and not wide: return harmless      # a file, a ticket
+        if words["opens"].match(plain, verb.start) and verb.end and not wide: return harmless  # a file, a ticket
         return Said(kind, scope, "hard") if worth == "no" or SECRET.search(part) or wide and named else harmless
     if verb.sense == "grant": return Said(kind, scope, "hard" if MIGHTY.search(part) else "yes")
     if verb.sense == "revoke": return Said(kind, scope, "hard" if scope == "all" else "yes")
@@ -129,7 +129,7 @@ def _phrase(part: str, plain: str, language: str) -> Said | None:
     return None
 
 # %% ../../nbs/live/083_foreign.ipynb #0050c8bc
-LONGEST = 2_000     # characters
+LONGEST = 2_000  # characters
 _WHETHER = re.compile(r"\bли\b|^\W*(?:сколько|котор\w+)\b", re.I)
 _SHOULD_BE = re.compile(r"(?i)\b(?:doi(?:t|vent)\s+être|deben?\s+ser|deve\w*\s+(?:ser|essere)|должн\w+\s+быть)\b|"
                         r"\bmuss\b.*\bsein\W*$")      # how something ought to be

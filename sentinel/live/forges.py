@@ -6,7 +6,7 @@
 __all__ = ['gh', 'hg', 'svn', 'p4', 'PROGRAMS', 'called']
 
 # %% ../../nbs/live/037_forges.ipynb #af70fdc9
-import re
+from .. import patterns as re
 from .commands import Reader
 from .effects import Effect
 from .rows import Case

@@ -6,20 +6,21 @@
 __all__ = ['FORMS', 'Form', 'shaped']
 
 # %% ../../nbs/live/094_forms.ipynb #22559a8a
-import re
 from collections.abc import Iterator
 from itertools import islice
 from typing import NamedTuple
+from .. import patterns as re
 from .families import Family
 from .said import Found
-from .vocabulary import hits, mask, senses
+from .vocabulary import hits, senses
+from .word_tables import mask
 
 # %% ../../nbs/live/094_forms.ipynb #124ac6de
 class Form(NamedTuple):
     "A shape that is an attack, or that holds one."
     name: str
     family: Family
-    signs: tuple[str, ...]              # one of these is in the text, or the pattern is not tried
+    signs: tuple[str, ...]              # one of these is in the text, or it is not tried
     shape: re.Pattern[str]              # its group 1, if it has one, is where the words are
     need: tuple[tuple[int, ...], ...]   # any of these sets of classes; none: the shape is enough
 
@@ -40,7 +41,7 @@ _LEAD = r"^[ \t]*(?:[#>*_\[({<|=~-]{1,6}[ \t]*)?"
 _TOOL = (r"(?:tool|function|api|plugin|sandbox|scanner|policy|security|safety|guard|risk|compliance|static)[ _-]?"
          r"(?:use |call |scan |check |engine |analysis )?(?:results?|outputs?|responses?|returns?|returned|says"
          r"|verdict|message|report|log)")
-_LOGGED = r"(?![^\n]{0,80}\s(?:user|principal|subject|client|path|method|pod|src|dst|rule)=)"     # access logs
+_LOGGED = r"(?![^\n]{0,80}\s(?:user|principal|subject|client|path|method|pod|src|dst|rule)=)"  # access logs
 
 FORMS: tuple[Form, ...] = (
     _form("chat mark", "role_tags", "<|", r"<\|[ \t]*/?[a-z_▁ ]{2,30}[ \t]*\|?>|<[ \t]*/?[a-z_]{2,30}\|>"),
@@ -138,7 +139,7 @@ _BESIDE = frozenset("justification explanation severity risk risk_score risk_lev
                     "alternative alternatives".split())
 
 def _as_json(text: str) -> Found | None:
-    "A verdict as JSON: alone, or with what stands beside a verdict. A loan that was approved is none."
+    "A verdict as JSON: alone, or beside what goes with one. An approved loan is none."
     if '":' not in text and "\":" not in text and '" :' not in text and "':" not in text: return None
     pairs = list(_PAIR.finditer(text))
     for k, m in enumerate(pairs):

@@ -6,7 +6,7 @@
 __all__ = ['GIT', 'PROGRAMS', 'shared', 'git']
 
 # %% ../../nbs/live/038_git.ipynb #89fe6f9d
-import re
+from .. import patterns as re
 from .commands import Command, Reader, Setting, options
 from .effects import Effect
 from .rows import Case

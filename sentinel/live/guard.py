@@ -17,7 +17,7 @@ from .chain import request_hash
 from .log import Log, Outcome
 from .meter import LiveMeter
 from .outcome import scored
-from .oversee import Decided, oversee, verdict_data
+from .oversee import Decided, get_ready, oversee, verdict_data
 from .policies import Policies
 from .policy import Policy
 from .request import Ask, FailMode, ask_of
@@ -59,6 +59,7 @@ class Guard:
                  clock: Callable[[], datetime] = lambda: datetime.now(timezone.utc)) -> None:
         self.log, self.policies, self.backends = log, policies or Policies(), backends or Backends()
         self.fail_mode, self.meter, self.clock = fail_mode, meter or LiveMeter(), clock
+        get_ready()
         self.threads = ThreadPoolExecutor(THREADS, "guard")
 
     async def decide(self, ask: Ask, client: str, policy: Policy | None = None) -> tuple[Decided, str]:

@@ -6,7 +6,7 @@
 __all__ = ['own', 'carried', 'sent']
 
 # %% ../../nbs/live/049_handover.ipynb #f43cd2ca
-import re
+from .. import patterns as re
 from .commands import Command, Word
 from .effects import Effect
 from .output import output

@@ -6,7 +6,7 @@
 __all__ = ['LOOKING', 'SYSTEM', 'READING', 'ACTING', 'PROGRAMS', 'stranger']
 
 # %% ../../nbs/live/018_harmless.ipynb #0cf11ae1
-import re
+from .. import patterns as re
 from .commands import Command, Reader, Setting
 from .effects import Effect
 from .given import BAD

@@ -6,7 +6,7 @@
 __all__ = ['GUARDS', 'systemctl', 'service', 'verb_first', 'levels', 'PROGRAMS', 'kill', 'halt', 'users', 'crontab']
 
 # %% ../../nbs/live/039_hosts.ipynb #dd1f478b
-import re
+from .. import patterns as re
 from .commands import Command, Reader, Setting, Word
 from .effects import Effect
 from .given import standard_input

@@ -6,7 +6,7 @@
 __all__ = ['PROGRAMS', 'curl', 'wget', 'httpie']
 
 # %% ../../nbs/live/050_http.ipynb #9df4f37c
-import re
+from .. import patterns as re
 from .commands import Command, Reader, Setting, Word, options
 from .effects import Effect
 from .handover import sent

@@ -6,7 +6,7 @@
 __all__ = ['LANGUAGES', 'PROGRAMS']
 
 # %% ../../nbs/live/011_interpreters.ipynb #bc7d1aa0
-import re
+from .. import patterns as re
 from .commands import Command, Reader, Setting, Word, options
 from .effects import Effect
 from .given import known_script, standard_input, strong, text_of, unseen

@@ -6,11 +6,11 @@
 __all__ = ['MOST', 'javascript', 'looks_like_javascript']
 
 # %% ../../nbs/live/069_javascript.ipynb #3106836a
-import re
 from functools import lru_cache
 from time import thread_time
 import tree_sitter_javascript
 from tree_sitter import Language, Node, Parser
+from .. import patterns as re
 from .calls import CALLS, SHELL
 from .commands import Setting
 from .constants import Thing, decoded, folded, http, run_command, under

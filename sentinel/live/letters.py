@@ -7,12 +7,13 @@ __all__ = ['Back', 'Step', 'PLAIN', 'SEEN', 'TURNED', 'WORD', 'F', 'same', 'Lett
            'remembered']
 
 # %% ../../nbs/live/088_letters.ipynb #99da3cfc
-import json, re, unicodedata
+import json, unicodedata
 from bisect import bisect_right
 from collections.abc import Callable
 from functools import lru_cache, wraps
 from importlib.resources import files
 from typing import Any, TypeVar, cast
+from .. import patterns as re
 
 # %% ../../nbs/live/088_letters.ipynb #7495ad17
 Back = Callable[[int, int], tuple[int, int]]     # from where to where in a text: the same in the text it was made from
@@ -27,7 +28,7 @@ class Letters(dict):
     def __init__(self, of: Callable[[str], str]) -> None: self.of = of     # what a character becomes, perhaps nothing
     def __missing__(self, code: int) -> str:
         to = self.of(chr(code))
-        if len(self) < 16_384: self[code] = to      # the memory that a sender can fill has an end
+        if len(self) < 65_536: self[code] = to      # the memory that a sender can fill has an end
         return to
 
 def translated(text: str,          # any
@@ -75,8 +76,9 @@ _KEPT = frozenset("\t\n\r")
 def _plain_letter(c: str) -> str:
     "A character as it counts for words."
     if c in _KEPT: return c
-    if _UNSEEN.match(c) or unicodedata.category(c) in ("Cf", "Cc", "Co", "Cs"): return ""
-    if c in "\u2800\u3000" or unicodedata.category(c)[0] == "Z": return "\n" if c in "\u2028\u2029" else " "
+    kind = unicodedata.category(c)
+    if kind in ("Cf", "Cc", "Co", "Cs") or c > "\u034e" and _UNSEEN.match(c): return ""
+    if c in "\u2800\u3000" or kind[0] == "Z": return "\n" if c in "\u2028\u2029" else " "
     if "\uac00" <= c <= "\ud7a3" or c == c.lower() and unicodedata.is_normalized("NFKD", c) and not _MARKS.match(c):
         return _ALIKE.get(c, c)      # most have no other form
     apart = unicodedata.normalize("NFD", unicodedata.normalize("NFKC", c).lower())
@@ -89,13 +91,14 @@ def fold(text: str) -> str:
     return text.lower() if text.isascii() else text.translate(PLAIN)
 
 # %% ../../nbs/live/088_letters.ipynb #5ab33b26
-def _confusables() -> dict[str, str]:
-    "From characters to the Latin letter or digit they look like."
+@lru_cache(1)
+def _looks() -> dict[str, str]:
+    "From characters to the Latin letter or digit they look like. The table is large, and plain text has no use for it."
     table = json.loads(files("confusable_homoglyphs").joinpath("confusables.json").read_text("utf-8"))
-    return {c: x["c"].lower() for c, like in table.items() if not c.isascii()
-            for x in like if len(x["c"]) == 1 and x["c"].isascii() and x["c"].isalnum()}
+    found = {c: x["c"].lower() for c, like in table.items() if not c.isascii()
+             for x in like if len(x["c"]) == 1 and x["c"].isascii() and x["c"].isalnum()}
+    return found | dict(zip("ιɩℓǀοσυνρτκαηεωβγχ", "iilloouvptkanewbyx"))
 
-_LOOKS = _confusables() | dict(zip("ιɩℓǀοσυνρτκαηεωβγχ", "iilloouvptkanewbyx"))
 _NAMED = re.compile(r"(?:LATIN|TAG LATIN|SQUARED|CIRCLED|PARENTHESIZED|REGIONAL|MODIFIER|NEGATIVE|CROSSED)\b.*?"
                     r"\b(?:LETTER|CAPITAL|SMALL|TURNED|REVERSED|OPEN|SCRIPT|DOTLESS) ([A-Z])\b")
 _TURNED = dict(zip("ɐqɔpǝɟƃɓɥᴉıɾʞlɯuodbɹsʇnʌʍxʎz", "abcdefgghiijklmnopqrstuvwxyz"))
@@ -104,7 +107,7 @@ def _seen_letter(c: str) -> str:
     "The Latin letter that a character looks like, or itself in plain."
     plain = PLAIN[ord(c)]
     if plain.isascii() and len(plain) != 3: return plain
-    if (like := _LOOKS.get(c) or _LOOKS.get(plain)): return like
+    if (like := _looks().get(c) or _looks().get(plain)): return like
     named = _NAMED.match(unicodedata.name(c, ""))
     return named[1].lower() if named else plain
 

@@ -6,8 +6,8 @@
 __all__ = ['PARTICLES', 'VERBS', 'NOUNS', 'WISHES', 'Verb', 'forms_of']
 
 # %% ../../nbs/live/072_lexicon.ipynb #cc53d286
-import re
 from typing import Final, NamedTuple
+from .. import patterns as re
 from .everyday import EVERYDAY
 
 # %% ../../nbs/live/072_lexicon.ipynb #187da593
@@ -36,6 +36,15 @@ failover: failover fail-over cutover switchover repoint reroute redirect decoupl
 spend: buy purchase pay wire remit refund reimburse spend
 restart: restart reboot bounce reload redeploy relaunch rollout cycle respawn reconnect
 scale: scale resize autoscale rescale
+ruin: repartition re-partition reflash re-flash nullify depopulate
+expose: declassify
+read: choose classify grade score rescan sketch revalidate attest dig sieve
+make: accredit alias backport bind unbind bridge chunk consume countersign decrypt deflate defrag deregister unregister enrol unenrol unenroll dequeue
+make: enqueue deselect unselect embrace etch fasten freshen funnel harvest hoist hotfix inflate ingest latch notarize opt peer unpeer permit prettify
+make: prewarm preheat re-key rekey readdress rearm redraft redrive refill refit rehydrate rejoin remodel remount reprint reprovision republish reseed
+make: reschedule rescue reshard resilver resurrect resync re-sync resynchronize retitle retool revive rewrap salvage shelve sideload soften spawn
+make: squeeze stamp steer taint untaint thaw tunnel uglify unban uncheck undock undrain unfollow unfreeze unhook unpark unpin unseal unset unshelve
+make: unstage unstar unthrottle untick untrack unwatch unwrap wake watermark
 """
 
 # %% ../../nbs/live/072_lexicon.ipynb #24b28184
@@ -65,6 +74,8 @@ expose: make public, open up, make world-readable, make readable, open internet,
 expose: open everyone, open anyone, open public, set public, make world-writable, switch public, open port, open ports, open firewall, share publicly
 expose: make downloadable, make visible, allow anonymous
 bypass: comment out
+tell: point out, spell out, call out, read out, lay out
+read: find out, work out, figure out, check out, try out, look into, look up
 send: hand over, hand off, give away, pass on, turn over
 stop: pull down
 """

@@ -6,9 +6,9 @@
 __all__ = ['is_on', 'client']
 
 # %% ../../nbs/live/065_libraries.ipynb #30d31c8a
-import re
 from collections.abc import Mapping
 from typing import Any
+from .. import patterns as re
 from .calls import method, narrows, parts_of
 from .clients import looks_like_sql
 from .conditions import keylike, reach
@@ -30,7 +30,7 @@ _BARE = {**dict.fromkeys("flushall flushdb flush_all drop_all drop_database drop
          **dict.fromkeys("delete_one find_one_and_delete delete_message discard_all".split(),
                          ("deletes", "one", "yes"))}
 _HELD = re.compile(r"(?i)(?:cache|params|headers|cookies|map|set|seen|visited|formdata|state|store|registry|"
-                   r"listeners|timers|pending|selected|items|socket|stream|req|res)(?:\(\))?$")   # kept in memory
+                   r"listeners|timers|pending|selected|items|socket|stream|req|res)(?:\(\))?$")  # in memory
 _SETS = frozenset("patch update modify replace put edit change load add set attach".split())
 _KEPT = re.compile(r"(?i)(?:config|settings|conf|cfg|options|opts|kwargs|env|defaults|context|payload|data|params|headers|cookies|state|store|"
                    r"form|flags|dict|meta|info|app|router|server)(?:\(\)|\[\])?\.\w+$|^\w{0,3}\.set$|\bset$")
@@ -75,7 +75,7 @@ def client(r: Program, node: Any, f: Thing, name: str, args: list[Thing], keys: 
                       "execute_sql") and not statement.ref and root not in _SAFE:
             r.add(node, "unread", f"{name}({statement.name})", why="SQL that is not told")
         return
-    if re.match(r"sqlalchemy\.(?:\w+\.)*(?:delete|update)$", ref): return      # it counts when it is executed
+    if re.match(r"sqlalchemy\.(?:\w+\.)*(?:delete|update)$", ref): return  # not yet run
     behind = narrows(r.text[r.span(node)[1]:][:300]) if r.text and name == "delete" and not args else None
     if behind: return r.add(node, "deletes", ref, *behind)
     if name in ("delete", "update", "_raw_delete") and re.search(r"\.objects\b|\bquery\(?|\.select\(\)|filter\(\)|"
@@ -138,8 +138,8 @@ def client(r: Program, node: Any, f: Thing, name: str, args: list[Thing], keys: 
     if root == "boto3" and name == "stop" and len(ref.split(".")) > 2: return r.add(node, "stops", ref, "many", "hard")
     if name in _BARE: kind, scope, undo = _BARE[name]; return r.add(node, kind, ref, scope, undo)
     given = args[0].name if args else "engine"
-    if name == "drop" and root not in _SAFE and given in ("engine", "bind", "conn",
-            "connection") and not set(keys) - {"bind"}:
+    if name == "drop" and root not in _SAFE and not set(keys) - {"bind"} and (
+            "collection()" in ref or given in "engine bind conn connection".split()):
         return r.add(node, "deletes", ref, "all", "no")
     if name == "prune" and "volumes" in ref: return r.add(node, "deletes", ref, "all", "no")
     if name in ("delete", "clear", "remove", "destroy") and _HELD.search(ref.rpartition(".")[0]): return

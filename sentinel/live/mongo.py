@@ -6,7 +6,7 @@
 __all__ = ['METHODS', 'PROGRAMS', 'mongo', 'mongosh', 'mongo_lines']
 
 # %% ../../nbs/live/044_mongo.ipynb #92e38773
-import re
+from .. import patterns as re
 from .commands import Command, Reader, Setting, options
 from .effects import Effect, environment_of
 from .interpreters import known_script, standard_input, unseen
@@ -76,10 +76,11 @@ def mongo(text: str, setting: Setting) -> list[Effect]:
                                                                   or [""])[-1].rstrip(".")
         if "getCollection" in target or not target:
             target = (re.findall(r"""['"]([\w.\-]+)['"]""", text[max(0, m.start() - 60):m.start()]) or [target])[-1]
-        span = m.start(), m.end()
+        span, behind = (m.start(), m.end()), plain[m.end():].lstrip()[:1]
+        keyed = bool(m[2]) and m[2].endswith(":") and behind != "{"      # one by its key, and no {_id: {$gt: 0}}
         if said == "rows":
             found.append(effect(("deletes", "all", "no") if m[2] in ("{}", ")") or m[2] and not m[2].endswith(":")
-                                else ("deletes", "one", "hard") if m[2] else ("deletes", "many", "hard"), *span,
+                                else ("deletes", "one" if m[2] else "many", "yes" if keyed else "hard"), *span,
                                 target))
         elif said == "changed":
             found.append(effect(("writes", "all", "hard") if m[2] and m[2].startswith("{") and m[2].endswith("}")
@@ -88,7 +89,9 @@ def mongo(text: str, setting: Setting) -> list[Effect]:
             verbs = _COMMAND.findall(text[m.start():m.start() + 400])
             found += [effect(_COMMANDS.get(v, "deletes all no").split(), *span, v)
                       for v in verbs] or [effect(("reads", "one", "yes"), *span, name)]
-        elif said: found.append(effect(said.split(), *span, target))
+        elif said:
+            if keyed and said == "deletes one hard": said = "deletes one yes"
+            found.append(effect(said.split(), *span, target))
         elif name not in own:
             found.append(Effect("unread", name, tool="mongo", why="a method that is not known", span=span))
     if re.search(r"""["']?\$(out|merge)["']?\s{0,9}:""", text):

@@ -68,6 +68,7 @@ guard: encryption monitoring alerts alerting alarm alarms audit auditing logging
 guard: termination-protection rls branch-protection review reviews approval approvals check checks ci antivirus edr waf rate-limit rate-limits
 guard: rate-limiting ratelimit replication versioning guardrail guardrails policy policies validation verification signing safeguard safeguards
 guard: selinux apparmor sandboxing sso password-policy security retention lifecycle point-in-time-recovery pitr cors csrf captcha allowlist whitelist
+guard: limiter limiters rate-limiter rate-limiters throttling auditing checking certificate-checking host-key-checking
 guard: quota quotas limit limits defender siem pager pagerduty security-group network-policy pdb healthcheck health-checks certificate-validation
 guard: tests-gate scanner dlp ids ips intrusion safety change-control constraint constraints foreign-key foreign-keys trigger triggers confirmation
 guard: two-person four-eyes sign-off object-lock legal-hold immutability kill-switch failsafe sudo-password signature hooks gate gates gatekeeper controls control

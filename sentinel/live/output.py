@@ -6,8 +6,9 @@
 __all__ = ['LARGEST', 'Filter', 'FILTERS', 'unescaped', 'output']
 
 # %% ../../nbs/live/002_output.ipynb #793fda7e
-import base64, binascii, bz2, lzma, re, zlib
+import base64, binascii, bz2, lzma, zlib
 from collections.abc import Callable
+from .. import patterns as re
 from .commands import Command, Word, options
 
 # %% ../../nbs/live/002_output.ipynb #820a2387

@@ -7,9 +7,9 @@ __all__ = ['TOKEN', 'PREPOSITIONS', 'FILLER', 'GROUPS', 'Token', 'tokens_of', 'p
            'scope_of', 'Case']
 
 # %% ../../nbs/live/074_phrases.ipynb #62892e88
-import re
 from collections.abc import Iterator
 from typing import NamedTuple
+from .. import patterns as re
 from .objects import ALL, OTHER, WORTH, WORTHLESS
 
 # %% ../../nbs/live/074_phrases.ipynb #69068935

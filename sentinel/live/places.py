@@ -6,8 +6,9 @@
 __all__ = ['Place', 'LOSS', 'MADE', 'Found', 'place_of']
 
 # %% ../../nbs/live/013_places.ipynb #a137464c
-import posixpath, re
+import posixpath
 from typing import Literal, NamedTuple
+from .. import patterns as re
 from .commands import Word
 from .effects import Scope, Undo
 

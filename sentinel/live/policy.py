@@ -4,21 +4,24 @@
 
 # %% auto #0
 __all__ = ['Ruling', 'Day', 'DAYS', 'RULING', 'SERIOUS', 'ORDER', 'HARMLESS', 'DEEPEST', 'WindowData', 'RuleData', 'PolicyData',
-           'glob', 'fits', 'Rule', 'Window', 'Policy', 'clock_time', 'rule_of', 'read_policy', 'most_serious',
-           'falls_in', 'names_of', 'guarded_by', 'Ruled', 'holds', 'ruled', 'strictest']
+           'glob', 'fits', 'Rule', 'Window', 'Policy', 'clock_time', 'rule_of', 'policy_of', 'read_policy',
+           'most_serious', 'falls_in', 'names_of', 'guarded_by', 'Ruled', 'holds', 'ruled', 'strictest']
 
 # %% ../../nbs/live/116_policy.ipynb #1092439e
-import fnmatch, posixpath, re
+import fnmatch, posixpath
 from collections.abc import Iterable, Sequence
 from datetime import datetime, time, timedelta
 from functools import lru_cache
-from typing import Annotated, Any, Literal, NamedTuple, NotRequired, TypedDict
-from zoneinfo import ZoneInfo
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, NotRequired, TypedDict
+from .. import patterns as re
 from ..ground import digest
 from .careful import plain_yaml
 from .effects import KINDS, Effect, Environment, Scope, Undo
 from ..oversight.data import complaint
 from ..oversight.verdicts import Decision
+
+if TYPE_CHECKING:
+    from zoneinfo import ZoneInfo
 
 # %% ../../nbs/live/116_policy.ipynb #d3d8c043
 Ruling = Literal["allow", "flag", "escalate", "block"]
@@ -81,7 +84,7 @@ class Rule(NamedTuple):
 
 class Window(NamedTuple):
     "A window of time."
-    zone: ZoneInfo
+    zone: "ZoneInfo"
     days: frozenset[str]
     start: time
     end: time
@@ -116,6 +119,7 @@ def clock_time(text: str) -> time:
     return time(int(m[1]), int(m[2]))
 
 def _window(data: WindowData) -> Window:
+    from zoneinfo import ZoneInfo      # few rules have a window
     try: zone = ZoneInfo(data["zone"])
     except (OSError, ValueError, LookupError): raise ValueError(f"unknown time zone {data['zone'][:40]!r}") from None
     start, end = clock_time(data.get("start", "00:00")), clock_time(data.get("end", "00:00"))
@@ -134,10 +138,10 @@ def rule_of(data: Any,              # as it stands in a file
                 targets=tuple(data.get("targets", ())), say=data.get("say", ""),
                 when=_window(data["when"]) if "when" in data else None)
 
-def read_policy(text: str,          # YAML
-               ) -> Policy:
-    "The policy in a text. Raises ValueError, in one line, that says what is wrong and in which rule."
-    data = plain_yaml(text)
+def policy_of(data: Any,            # as it stands in a file
+              text: str = "",       # that it was read from
+             ) -> Policy:
+    "A policy, checked. Raises ValueError, in one line, that says what is wrong and in which rule."
     if said := complaint(PolicyData, data): raise ValueError(said)
     rules = []
     for k, rule in enumerate(data["rules"], 1):
@@ -146,6 +150,11 @@ def read_policy(text: str,          # YAML
     for pattern in data.get("protected", ()): glob(pattern)
     protected = tuple(data.get("protected", ()))
     return Policy(data["name"], digest(data), tuple(rules), RULING[data["default"]], protected, text)
+
+def read_policy(text: str,          # YAML
+               ) -> Policy:
+    "The policy in a text. Raises ValueError, in one line, that says what is wrong and in which rule."
+    return policy_of(plain_yaml(text), text)
 
 # %% ../../nbs/live/116_policy.ipynb #49794c61
 SERIOUS: tuple[Decision, ...] = ("approve", "flag", "escalate", "block")      # from harmless to final

@@ -6,7 +6,7 @@
 __all__ = ['MENTIONS', 'PROGRAM', 'BARE', 'code_in', 'unquoted', 'planned', 'idiom']
 
 # %% ../../nbs/live/085_quotes.ipynb #6467b0d8
-import re
+from .. import patterns as re
 from .commands import Setting, Word
 from .effects import Effect
 from sentinel.live.everyday import (DOES, EXECUTED, LINK, LOSS, PLANNED, PREPARED, REFUSED, REHEARSED,
@@ -80,12 +80,12 @@ _SPARED = compiled([
     rf"\b{_BUTTONS}(?:\s+(?:pour|para|per|zum|для|de|di))?{LINK}(?P<deed>{LOSS}|d[ée]sactiv\w*|disattiv\w*|deaktivier\w*|отключени\w*)",
     r"(?P<deed>удаление)\s[^,.;]*(?:заплани|отлож|намеч)", r"(?P<deed>削除|停止)は[^。]*予定",
     r"(?P<deed>\bwarte\w*\s+nicht\b[^.,;:]*|\bn['’]attend\w*\s+p(?:as|lus)\b[^.,;:]*|\b(?:no|não)\s+esper\w+[^.,;:]*|"
-    r"\bnon\s+aspett\w+[^.,;:]*|\bне\s+жд\w+[^.,;:]*|不[要必用]等[^。，,；]*)(?=[,;:，；])"])      # haste forbids nothing
+    r"\bnon\s+aspett\w+[^.,;:]*|\bне\s+жд\w+[^.,;:]*|不[要必用]等[^。，,；]*)(?=[,;:，；])"])  # haste forbids nothing
 
 def planned(sentence: str) -> str:
-    "The sentence with blanks where a deed is only prepared, rehearsed or put off."
+    "The sentence with blanks where a deed is rehearsed or put off."
     refused = lambda m: REFUSED.search(sentence[max(0, m.start() - 20):m.end() + 14])
-    sentence = sentence.replace("能不能", "可以帮")      # a request, and no ban
+    sentence = sentence.replace("能不能", "可以帮")  # a request, and no ban
     runs = list(EXECUTED.finditer(sentence))
     only = PREPARED.search(sentence) and all(map(refused, runs))
     for pattern in REHEARSED + _SPARED + PLANNED * bool(only) + [DOES] * bool(runs and all(map(refused, runs))):

@@ -7,10 +7,11 @@ __all__ = ['GRAMMAR', 'DEEPEST_NESTING', 'MOST_STEPS', 'Node', 'VISITS', 'Piece'
            'substituted', 'within', 'pieces', 'words_of', 'redirect']
 
 # %% ../../nbs/live/003_quoting.ipynb #344b84bc
-import re
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 import tree_sitter, tree_sitter_bash
+from .. import patterns as re
+from .braces import braces
 from .commands import Command, Redirect, Word
 from .effects import Effect
 from .output import output, unescaped
@@ -36,6 +37,7 @@ class State:
     "What is known while a text is read."
     def __init__(self, text: str) -> None:
         self.source = text.encode("utf-8", "replace")
+        self.plain = text if text.isascii() else ""        # then a byte is a character
         self.at: Callable[[int], int] = int        # from bytes to characters
         if len(self.source) != len(text):
             table = [k for k, c in enumerate(text) for _ in c.encode("utf-8", "replace")] + [len(text)]
@@ -55,7 +57,9 @@ class State:
 
     def span(self, n: Node) -> tuple[int, int]: return self.at(n.start_byte), self.at(n.end_byte)
 
-    def written(self, n: Node) -> str: return self.source[n.start_byte:n.end_byte].decode("utf-8", "replace")
+    def written(self, n: Node) -> str:
+        if self.plain: return self.plain[n.start_byte:n.end_byte]
+        return self.source[n.start_byte:n.end_byte].decode("utf-8", "replace")
 
     def unread(self, n: Node, why: str) -> None:
         if len(self.script.found) < 20:
@@ -68,8 +72,7 @@ def inside(s: State, n: Node) -> None:
     "Reads all that is inside a node."
     if s.depth >= DEEPEST_NESTING: return s.unread(n, "nested too deep")
     s.depth += 1
-    for c in n.children:
-        if not c.is_named: continue
+    for c in n.named_children:
         s.steps += 1
         if s.steps == MOST_STEPS: s.unread(n, "too long")
         if s.steps < MOST_STEPS: VISITS.get(c.type, inside)(s, c)
@@ -80,6 +83,7 @@ Piece = tuple[str, str, bool]     # text; how each character was written; is it 
 
 def joined(parts: list[Piece]) -> Piece:
     "Pieces as one."
+    if len(parts) == 1: return parts[0]
     return "".join(p[0] for p in parts), "".join(p[1] for p in parts), all(p[2] for p in parts)
 
 def _literal(text: str) -> Piece:
@@ -167,45 +171,27 @@ def pieces(s: State, n: Node) -> list[Piece]:
     if kind == "array": return [p for c in n.named_children for p in (*pieces(s, c), (" ", "v", True))]
     return [_literal(s.written(n))]
 
-# %% ../../nbs/live/003_quoting.ipynb #26b7690a
-def _braces(text: str, how: str, budget: list[int]) -> list[tuple[str, str]]:
-    "The words that a word with braces stands for."
-    opened = [k for k, c in enumerate(text) if c == "{" and how[k] == "l"]
-    for a in opened if len(text) < 1000 and len(opened) < 9 else []:
-        depth, cuts = 0, [a]
-        for b in range(a, len(text)):
-            if how[b] != "l": continue
-            depth += (text[b] == "{") - (text[b] == "}")
-            if text[b] == "," and depth == 1: cuts.append(b)
-            if depth == 0: break
-        else: continue
-        m = re.fullmatch(r"(\d{1,6})\.\.(\d{1,6})|(\w)\.\.(\w)", text[a + 1:b])
-        if len(cuts) > 1: parts = [(text[i + 1:j], how[i + 1:j]) for i, j in zip(cuts, [*cuts[1:], b])]
-        elif not m: continue
-        elif m[1]: parts = [(str(k), "l" * len(str(k))) for k in range(int(m[1]), min(int(m[2]), int(m[1]) + 19) + 1)]
-        else: parts = [(chr(k), "l") for k in range(ord(m[3]), min(ord(m[4]), ord(m[3]) + 60) + 1)]
-        budget[0] -= len(parts)
-        if budget[0] < 0: break
-        whole = [(text[:a] + t + text[b + 1:], how[:a] + h + how[b + 1:]) for t, h in parts]
-        return [w for t, h in whole for w in _braces(t, h, budget)]
-    return [(text, how)]
-
 # %% ../../nbs/live/003_quoting.ipynb #96a7ac8c
 _SIMPLE = re.compile(r"[^\\*?\[{$`\"'~]+")
+_FIXED = re.compile(r'"[^\\$`"]*"')      # nothing in it stands for anything else
+_GLOBS = frozenset("*?[{")
 
 def words_of(s: State, n: Node) -> list[Word]:
     "The words that a node stands for: mostly one."
     span, kind, written = s.span(n), n.type, s.written(n)
     if kind in ("word", "number") and _SIMPLE.fullmatch(written): return [Word(written, span, exact=True)]
     if kind == "raw_string": return [Word(written[1:-1], span, exact=True, offset=1)]
+    if kind == "string" and _FIXED.fullmatch(written) and s.steps < 2 * MOST_STEPS:
+        s.steps += 1
+        return [Word(written[1:-1], span, exact=True, offset=1)]
     text, how, known = joined(pieces(s, n))
     out = []
-    for t, h in _braces(text, how, [64]) if "{" in text else [(text, how)]:
+    for t, h in braces(text, how, [64]) if "{" in text else [(text, how)]:
         cuts = [k for k, c in enumerate(t) if h[k] == "v" and c in " \t\n"] if "v" in h else []
         for i, j in zip([-1, *cuts], [*cuts, len(t)]):
             part, ph = t[i + 1:j], h[i + 1:j]
             if not part and (cuts or not h and kind == "simple_expansion"): continue
-            glob = part != "{}" and any(c in "*?[{" and q != "q" for c, q in zip(part, ph))
+            glob = not _GLOBS.isdisjoint(part) and part != "{}" and any(c in _GLOBS and q != "q" for c, q in zip(part, ph))
             out.append(Word(part, span, known, glob))
     quotes = int(kind == "string")
     exact = known and len(out) == 1 and written == (f'"{text}"' if quotes else text)

@@ -33,7 +33,7 @@ def read_action(text: str,                             # the action, as posted
                ) -> Reading:
     "The effects of an action. Never raises; what is not understood is `unread`."
     setting, name, end = Setting(dict(scripts), READERS), tool.strip(), len(text)
-    program, first = name.lower(), (text.split() or [""])[0].lower()
+    program, first = name.lower(), (text.split(None, 1) or [""])[0].lower()
     arguments = program in REGISTRY and program not in TOOLS and re.fullmatch(r"[\w.-]{1,40}", name) is not None \
         and first != program and first[:1] not in "{" and not looks_like_prose(uncommented(text))
     try:

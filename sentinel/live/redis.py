@@ -6,7 +6,7 @@
 __all__ = ['redis', 'PROGRAMS', 'redis_cli', 'redis_lines']
 
 # %% ../../nbs/live/046_redis.ipynb #44745165
-import re
+from .. import patterns as re
 from .commands import Command, Reader, Setting, Word
 from .effects import Effect
 from .interpreters import standard_input, unseen

@@ -188,8 +188,8 @@ PROGRAMS: dict[str, Reader] = {
     "tkn": workflows, "velero": velero, "nomad": nomad, **dict.fromkeys(("skaffold", "tilt", "devspace", "garden",
             "okteto"), dev_loop),
     **dict.fromkeys(("istioctl", "linkerd", "cilium", "calicoctl", "consul-k8s"), mesh), **dict.fromkeys(("eksctl",
-            "kops", "kubeadm", "clusterctl", "rke", "k0s", "talosctl"), clusters),
-    **dict.fromkeys(("kind", "minikube", "k3d", "vcluster", "ctlptl", "colima", "telepresence"), local),
+            "kops", "kubeadm", "clusterctl", "rke", "k0s", "talosctl", "vcluster"), clusters),
+    **dict.fromkeys(("kind", "minikube", "k3d", "ctlptl", "colima", "telepresence"), local),
     **dict.fromkeys(_LOOKS, looks),
     "crictl": crictl, "skopeo": skopeo, "ctr": ctr, **dict.fromkeys("crane regctl oras buildah cosign trivy".split(),
                                                                     registry)}

@@ -7,10 +7,10 @@ __all__ = ['Status', 'FailMode', 'MOST', 'MOST_LINES', 'LONGEST_LINE', 'CONTROL'
            'FindingData', 'VerdictOut', 'lines_of', 'amiss', 'Ask', 'ask_of', 'ask_schema', 'answer_schema']
 
 # %% ../../nbs/live/119_request.ipynb #faee3067
-import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, NamedTuple, NotRequired, TypedDict
 
+from .. import patterns as re
 from .effects import Environment
 from .verdict import Hint, Severity
 from ..oversight.contract import ObservationData

@@ -7,11 +7,11 @@ __all__ = ['ROUTES', 'Route', 'parts_of', 'place', 'fields_of', 'asked', 'reques
 
 # %% ../../nbs/live/048_requests.ipynb #c76f3f2f
 import json
-import re
 from typing import NamedTuple
-from urllib.parse import unquote
+from .. import patterns as re
 from .effects import Effect, environment_of
 from .rows import set_to
+from ..patterns import later
 
 # %% ../../nbs/live/048_requests.ipynb #f721b6cd
 class Route(NamedTuple):
@@ -97,6 +97,8 @@ def parts_of(url: str) -> tuple[str, str, str]:
     return (m[2].lower(), m[3] or "", m[4] or "/") if m else ("", "", url[:200])
 
 # %% ../../nbs/live/048_requests.ipynb #59a3672e
+_urls = later("urllib.parse")
+
 def place(url: str) -> str:
     "Its environment."
     host, _, path = parts_of(url)
@@ -114,7 +116,7 @@ _STATEMENT = re.compile(r"""(?ix)(?:\A|\b(?:query|sql|statement|stmt|q)"?\s*[:=]
     |<delete><query>\*:\*""")
 
 def fields_of(body: str) -> list[tuple[str, str]]:
-    "The fields of a body, with the names around them."
+    "The fields of a body, with names around."
     def walk(x: object, name: str = "") -> list[tuple[str, str]]:
         if isinstance(x, dict): return [f for k, v in x.items() for f in walk(v, f"{name}.{k}")]
         if isinstance(x, list): return [f for v in x for f in walk(v, name)]
@@ -128,7 +130,7 @@ def asked(method: str,            # GET, DELETE
           body: str = "",         # what is sent along, where it is known
           tool: str = "http",
          ) -> list[Effect]:       # of the request
-    "What a request does to the server that it is sent to."
+    "What a request does to its server."
     method, (host, port, path) = method.upper(), parts_of(url)
     target = f"{host}{path}"[:120]
     effect = lambda kind, scope="one", undo="yes", why="": [Effect(kind, target, scope, undo, place(url), tool, why
@@ -136,7 +138,7 @@ def asked(method: str,            # GET, DELETE
     body = body[:20_000]
     if len(path) > 1000:
         return effect("reads" if method in ("GET", "HEAD") else "unread", why="an address too long to be read")
-    path = unquote(path)
+    path = _urls.unquote(path)
     told = set_to(fields_of(body), path) if body and method not in ("GET", "HEAD") else None
     if path.rstrip("/").endswith("/graphql") or path == "/graphql":
         if not re.search(r"\bmutation\b", body): return effect("reads" if body or method == "GET" else "writes")
@@ -169,7 +171,7 @@ _GRAPHQL = re.compile(r"\A\s{0,20}(query|mutation|subscription)\b[^{]{0,400}\{",
 
 def request_in(text: str,                # one request
               ) -> list[Effect] | None:  # None: it is none
-    "The effects of a request that is written out."
+    "The effects of a written request."
     text = text[:64_000]
     span = (0, len(text))
     if m := _LINE.match(text): return [e._replace(span=span) for e in asked(m[1], m[2], m[3] or "", "http")]

@@ -7,10 +7,11 @@ __all__ = ['Outcome', 'outcomes', 'Case', 'glob_of', 'several', 'condition', 'na
            'rows', 'set_to']
 
 # %% ../../nbs/live/025_rows.ipynb #9df1c640
-import fnmatch, re
+import fnmatch
 from collections.abc import Callable, Iterable
 from functools import lru_cache
 from typing import Any, NamedTuple
+from .. import patterns as re
 from .commands import Command, Options, Setting, Word
 from .effects import KINDS, SCOPES, UNDOS, Effect, Environment, environment_of
 
@@ -32,7 +33,7 @@ class Outcome(NamedTuple):
 _PART = re.compile(r"\(([^)]*)\)|(\+)|of (\S+)|@(\w+)|(\S+)")
 
 def outcomes(text: str) -> list[Outcome]:
-    "The outcomes that a text names. Raises ValueError for a word that means nothing."
+    "The outcomes that a text names. Raises ValueError for an unknown word."
     found = [Outcome()]
     for why, plus, target, action, word in _PART.findall(text):
         if plus: found.append(Outcome(adds=True)); continue
@@ -57,7 +58,7 @@ class Case(NamedTuple):
 
     def effect(self, kind: str, target: str = "", scope: str = "one", undo: str = "yes", why: str = "") -> Effect:
         "An effect of this command."
-        # whose right, or which branch, says nothing of where
+        # whose right or branch says nothing of where
         told = kind not in ("grants", "revokes") and self.tool not in _UNPLACED
         where = self.environment if self.environment != "unknown" or not told else named_place(target)
         return Effect(kind, target[:120], scope, undo, where, self.tool, why)
@@ -114,7 +115,7 @@ _TELLS = re.compile(r"(?i)env|stage|host|server|ur[il]|database|db|cluster|conte
 _FOLDERS = frozenset("prod production prd staging stage stg uat qa preprod dev development sandbox preview".split())
 
 def environment_at(cmd: Command,      # whose host and settings count, too
-                   *names: str,       # that the command gives
+                   *names: str,  # that the command gives
                   ) -> Environment:
     "The environment that a command tells of."
     if cmd.host: names = tuple(n for n in names if not _HERE.search(n))

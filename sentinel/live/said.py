@@ -6,12 +6,13 @@
 __all__ = ['Found', 'fitting', 'said']
 
 # %% ../../nbs/live/093_said.ipynb #47acd8ca
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import NamedTuple
+from .. import patterns as re
 from .families import RULES, Family, Rule
-from .vocabulary import Hit, glance, hits, mask
+from .vocabulary import Hit, glance, hits
+from .word_tables import mask
 
 # %% ../../nbs/live/093_said.ipynb #9bf84445
 class Found(NamedTuple):

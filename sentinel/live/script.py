@@ -30,17 +30,18 @@ MOST_COMMANDS, MOST_REDIRECTS = 400, 200      # in a text; in a command
 
 def _command(s: State, n: Node) -> None:
     if len(s.script.commands) >= MOST_COMMANDS: return _add(s, n, Command(()))
-    found, sets, redirects, given, wrong, held = [], [], [], s.given, None, dict(s.variables)
-    for c in n.children:
+    found, sets, redirects, given, wrong, kinds = [], [], [], s.given, None, [c.type for c in n.children]
+    held = dict(s.variables) if "variable_assignment" in kinds else s.variables
+    for c, kind in zip(n.children, kinds):
         if len(found) + len(sets) > MOST_WORDS or len(redirects) > MOST_REDIRECTS:
             s.unread(n, "too many words"); break
-        if c.type == "variable_assignment": sets.append(assignment(s, c))
-        elif c.type == "heredoc_redirect": given = _document(s, c) or given
-        elif c.type.endswith("_redirect"):
+        if kind == "variable_assignment": sets.append(assignment(s, c))
+        elif kind == "heredoc_redirect": given = _document(s, c) or given
+        elif kind.endswith("_redirect"):
             files, told, more = redirect(s, c, wrong)
             redirects += files; found += more; given = told or given
-        elif c.type != "ERROR": found += words_of(s, c)
-        wrong = c if c.type == "ERROR" else None
+        elif kind != "ERROR": found += words_of(s, c)
+        wrong = c if kind == "ERROR" else None
     if sets: s.variables = held      # they hold for this command only
     name = found[0].text if found and found[0].known else ""
     if name in s.functions: return call(s, name, found[1:])
@@ -60,15 +61,14 @@ def _add(s: State, n: Node, made: Command) -> None:
 # %% ../../nbs/live/005_script.ipynb #c304c7cd
 def call(s: State, name: str, args: list[Word]) -> None:
     if name in s.active or len(s.active) > 4 or len(s.script.commands) >= MOST_COMMANDS: return
-    numbered = lambda k: k in ("@", "*") or k.isdigit()
-    held = {k: v for k, v in s.variables.items() if numbered(k)}
+    held = {k: v for k, v in s.variables.items() if k in ("@", "*") or k.isdigit()}
     given = {str(k): Value(w.text, w.known, w.glob) for k, w in enumerate(args, 1)}
     given |= {"@": list(given.values()), "*": list(given.values())} if args else {}
-    s.variables = {k: v for k, v in s.variables.items() if not numbered(k)} | given
+    s.variables = {k: v for k, v in s.variables.items() if k not in held} | given
     s.called.add(name); s.active.append(name)
     inside(s, s.functions[name])
     s.active.pop()
-    s.variables = {k: v for k, v in s.variables.items() if not numbered(k)} | held
+    s.variables = {k: v for k, v in s.variables.items() if k not in ("@", "*") and not k.isdigit()} | held
 
 def _function(s: State, n: Node) -> None:
     name, body = s.written(n.child_by_field_name("name")), n.child_by_field_name("body")

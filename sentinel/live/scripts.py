@@ -6,8 +6,8 @@
 __all__ = ['CHANGED', 'UNNAMED', 'UNSURE', 'written_by']
 
 # %% ../../nbs/live/100_scripts.ipynb #aaf6f192
-import re
 from collections.abc import Mapping, Sequence
+from .. import patterns as re
 from .effects import Effect
 from .languages import harm
 from .output import output
@@ -29,6 +29,7 @@ def written_by(text: str,                         # an action in shell
         more = appends or any(r.how == ">>" for r in c.redirects)
         names = [r.file for r in c.redirects if r.how in (">", ">>", ">|", "&>")]
         names += [w for w in c.args if not w.text.startswith("-")] if c.program == "tee" else []
+        if not names: continue
         said, sure = output(c), not UNSURE.search(text[:c.span[0]])
         for w in names:
             before = out.get(w.text, scripts.get(w.text, CHANGED)) if more else ""

@@ -6,9 +6,9 @@
 __all__ = ['LEAST', 'Redaction', 'find_secrets', 'redact', 'redact_all']
 
 # %% ../../nbs/live/104_secrets.ipynb #08bafce1
-import re
 from collections.abc import Iterator
 from typing import Any, NamedTuple
+from .. import patterns as re
 from .shapes import BY_HINT, HEADERS, LOOSE, Shape, hinted, inner, passes
 
 # %% ../../nbs/live/104_secrets.ipynb #82436018

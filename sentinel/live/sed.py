@@ -6,7 +6,7 @@
 __all__ = ['PROGRAMS', 'scripted']
 
 # %% ../../nbs/live/019_sed.ipynb #2bf23f69
-import re
+from .. import patterns as re
 from .commands import Command, Reader, Setting, Word, options
 from .effects import Effect
 from .exposed import looked

@@ -6,7 +6,7 @@
 __all__ = ['switched', 'kept_out', 'cuts', 'procedure', 'strings_run', 'executed']
 
 # %% ../../nbs/live/058_settings.ipynb #e0810ac7
-import re
+from .. import patterns as re
 from .commands import Setting, Word
 from .effects import Effect
 from .statements import Statement

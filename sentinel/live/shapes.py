@@ -6,10 +6,10 @@
 __all__ = ['SHAPES', 'HEADERS', 'LOOSE', 'NAMED', 'BY_HINT', 'Shape', 'inner', 'Named', 'passes', 'hinted']
 
 # %% ../../nbs/live/102_shapes.ipynb #462ee209
-import re
 from collections.abc import Iterator
 from typing import NamedTuple
 from detect_secrets.core.plugins.util import get_mapping_from_secret_type_to_class
+from .. import patterns as re
 
 # %% ../../nbs/live/102_shapes.ipynb #ee00e005
 class Shape(NamedTuple):

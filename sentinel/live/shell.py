@@ -7,23 +7,25 @@ __all__ = ['LARGEST_TEXT', 'REGISTRY', 'MOST_NESTED', 'FETCHERS', 'PRINTERS', 'p
            'printed', 'inner_shell']
 
 # %% ../../nbs/live/006_shell.ipynb #153e1eb2
-import re, threading
+import threading
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from functools import lru_cache
 from time import thread_time
 import tree_sitter
+from .. import patterns as re
 from .commands import DEEPEST, Command, Reader, Setting, Word
 from .effects import ENVIRONMENTS, Effect, environment_of, moved
 from .assigned import MOST_WORDS, STARTERS, runs_code
 from .script import call
+from .published import published
 from .quoting import GRAMMAR, Node, Script, State, Value, inside
 
 # %% ../../nbs/live/006_shell.ipynb #30138db0
 LARGEST_TEXT = 128 * 1024
 
 def _wrong(s: State, root: Node) -> None:
-    todo: list[tuple[Node, Node, Node | None]] = [(root, root, None)]      # and what is around, and behind
+    todo: list[tuple[Node, Node, Node | None]] = [(root, root, None)]      # around, behind
     while todo and len(s.script.found) < 20:
         n, around, after = todo.pop()
         if n.is_missing: s.unread(around, "the text ends too early")
@@ -32,17 +34,19 @@ def _wrong(s: State, root: Node) -> None:
             here_string = text == "<<" and after is not None and after.type == "file_redirect"
             if not (here_string or text == ">" and around.type == "file_redirect" or text.strip() in ("$", "\\")):
                 s.unread(n, "no valid shell")
-        if n.has_error: todo += zip(kids := n.children, [n] * len(kids), [*kids[1:], None])
+        kids = n.children if n.has_error else []
+        wrong = [c.has_error or c.type == "ERROR" or c.is_missing for c in kids]
+        todo += [(c, n, after) for c, after, bad in zip(kids, [*kids[1:], None], wrong) if bad]
 
-_ASCII = bytes(range(128)) + b"x" * 128      # what is beyond ASCII as letters
+_ASCII = bytes(range(128)) + b"x" * 128      # others as letters
 
 @lru_cache(4)      # a text is often read again
 def _tree(source: bytes) -> Node | None:
     "The tree of a text; None if that takes too long, as for thousands of pipes."
-    began, parser = thread_time(), tree_sitter.Parser(GRAMMAR)
-    source = source.translate(_ASCII)      # see above
+    parser, source = tree_sitter.Parser(GRAMMAR), source.translate(_ASCII)      # see above
     if source.count(b"|") > 800: return None
     if len(source) < 1000: return parser.parse(source).root_node
+    began = thread_time()
     try:
         return parser.parse(lambda at, _: source[at:at + 8192],
                             progress_callback=lambda at, _: thread_time() - began > .08).root_node
@@ -55,18 +59,32 @@ def parsed(text: str,             # one line or a whole script
     "The commands of a shell text."
     return _parsed(text, depth, tuple(sets))
 
-@lru_cache(8)      # a text is asked about for its effects, its language, and the files that it writes
+_ASKED = frozenset("type declare which command unset export typeset hash".split())
+_COMMENTS = tree_sitter.Query(GRAMMAR, "(comment) @comment")
+
+def _bare(s: State, root: Node, text: str) -> str:
+    "A valid text without its comments, so that both are read once."
+    if "#" not in text or root.has_error: return text
+    out, at = [], 0
+    for a, b in sorted(map(s.span, tree_sitter.QueryCursor(_COMMENTS).captures(root).get("comment", ()))):
+        if text.startswith("#!", a): continue
+        out += text[at:a], " " * (b - a)
+        at = b
+    return "".join(out) + text[at:]
+
+@lru_cache(8)      # for effects, language, and files
 def _parsed(text: str, depth: int, sets: tuple[tuple[str, Word], ...]) -> Script:
     s = State(text if len(text) <= LARGEST_TEXT else "")
     s.variables |= {name: Value(w.text, w.known, w.glob) for name, w in sets}
     root = _tree(s.source) if len(text) <= LARGEST_TEXT else None
     if root is None: return Script([], [Effect("unread", text[:80], tool="shell", why="too long", span=(0, len(text)))])
+    if (bare := _bare(s, root, text)) != text: return _parsed(bare, depth, sets)
     s.depth = depth
     try: inside(s, root)
     except RecursionError: s.unread(root, "nested too deep")
-    asked = frozenset("type declare which command unset export typeset hash".split())
-    named = " ".join(w.text for c in s.script.commands if c.program not in asked for w in c.words)
-    for name in s.functions.keys() - s.called:      # `trap cleanup EXIT` calls
+    uncalled = s.functions.keys() - s.called
+    named = uncalled and " ".join(w.text for c in s.script.commands if c.program not in _ASKED for w in c.words)
+    for name in uncalled:      # `trap cleanup EXIT` calls
         if re.search(rf"(?<![\w.-]){re.escape(name)}(?![\w.-])", named): call(s, name, [])
     for inner, span in s.ticks[:20] if depth < 20 else []:              # backticks in a here-document
         there = parsed(inner, depth + 10)
@@ -139,29 +157,18 @@ def effects_of(c: Command,           # what is run
                                   environment=min(place, e.environment, key=ENVIRONMENTS.index))
     return [filled(e) for e in found] or [Effect("reads", tool=tool, span=c.span, environment=place)]
 
-_SECRET = re.compile(r"(?i)(?:^|/)(?:\.env(?!\.(?:example|sample|template|dist)\b)[\w.]*|id_(?:rsa|dsa|ecdsa|ed25519)|\.aws|\.ssh|\.kube|\.netrc|"
-                     r"\.pgpass|[\w.\-]*credentials?(?:\.\w+)?|[\w.\-]+\.(?:pem|pfx|p12|kdbx))(?:/|$)")
-_PUBLISHES = {**dict.fromkeys("docker podman nerdctl buildah crane oras".split(), ("push", "--push")),
-              **dict.fromkeys("npm yarn pnpm cargo twine gem poetry".split(), ("publish", "upload", "push"))}
-
-def _published(commands: Iterable[Command]) -> list[Effect]:
-    "A secret that is copied to here, if what is here is published afterwards."
-    taken: Word | None = None
-    for c in commands:
-        words = [w for w in c.args if w.text[:1] != "-"]
-        if c.program in ("cp", "install", "mv", "rsync") and words[1:] and not re.match(r"[/~]|\S+:", words[-1].text):
-            taken = taken or next((w for w in words[:-1] if _SECRET.search(w.text)), None)
-        elif taken and any(w.text in _PUBLISHES.get(c.program, ()) for w in c.args):
-            return [Effect("exposes", taken.text, "many", "no", tool=c.program, why="goes along with what is published", span=c.span)]
-    return []
-
 def shell(text: str,              # one line or a whole script
           setting: Setting,       # where
          ) -> list[Effect]:
     "What a shell text would do. Never raises."
-    script = parsed(text)
-    found = [*script.found, *(e for c in _once(script.commands) for e in effects_of(c, setting)), *_published(script.commands)]
-    return list(dict.fromkeys(found)) or [Effect("says", text.strip()[:80], span=(0, len(text)))]
+    script, depth = parsed(text), getattr(_nested, "depth", 0)
+    asked, told = getattr(_nested, "last", (None, []))      # the same with its comments and without
+    if asked is None or asked[0] is not script or asked[1] is not setting or asked[2] != depth:
+        commands = dict.fromkeys(_once(script.commands))      # a function that is called often does the same each time
+        told = list(dict.fromkeys((*script.found, *(e for c in commands for e in effects_of(c, setting)),
+                                   *published(script.commands))))
+        _nested.last = (script, setting, depth), told
+    return list(told) or [Effect("says", text.strip()[:80], span=(0, len(text)))]
 
 # %% ../../nbs/live/006_shell.ipynb #fa235e96
 FETCHERS = frozenset("curl wget fetch http https httpie aria2c nc ncat netcat socat ftp lftp lynx tftp scp iwr "

@@ -6,10 +6,10 @@
 __all__ = ['HIDDEN', 'DOUBT', 'MOST', 'Read', 'EDGE', 'RAISED', 'Finding', 'shield', 'raised']
 
 # %% ../../nbs/live/096_shield.ipynb #9446b56c
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import combinations
 from typing import NamedTuple
+from .. import patterns as re
 from .families import Family, Rule
 from .forms import shaped
 from .letters import words

@@ -6,7 +6,7 @@
 __all__ = ['looks_like_snippet']
 
 # %% ../../nbs/live/069_snippet_marks.ipynb #5d0f97b6
-import re
+from .. import patterns as re
 
 # %% ../../nbs/live/069_snippet_marks.ipynb #b813528c
 _MARKS = re.compile(r"(?m)<\?php|^\s{0,8}(?:package\s+\w+\s*$|func\s+\w*\s*\(|import\s+\"|use\s+(?:strict|[\w:]+::)|"
@@ -17,10 +17,13 @@ _MARKS = re.compile(r"(?m)<\?php|^\s{0,8}(?:package\s+\w+\s*$|func\s+\w*\s*\(|im
                     r"\bprintln!\(|\.each\s*(?:do|\{)\s*\||"
                     r"\b[A-Z]\w+\.(?:delete_all|destroy_all|where|find|find_by|find_each|count|all|in_batches|update_all)\b|\b[A-Z]\w*::[A-Z]\w*\.|"
                     r"\b\w+::\w+\(|\bRails\.\w|^\s{0,8}(?:add|remove|drop|create|rename|change)_(?:column|table|index|reference)\w*\s+:|"
-                    r"^\s{0,8}\w+(?:\.\w+)+\(.*\)\s*;\s*$|&\w+(?:\.\w+)?\{|\((?:ctx\b|.*\bmetav1\.)|"
+                    r"^\s{0,8}\w+(?:\.\w+)+\(.*\)\s*;\s*$|&\w+(?:\.\w+)?\{|\(ctx\b|"
                     r"\$\w+\s*->\s*\w+|^\s{0,8}\$\w+\s*=\s*(?:new\s|[\w\"'\[])|\bunlink\(|\bshell_exec\(|"
                     r"\bnew\s+[A-Z]\w+(?:<\w*>)?\(.*\)\s*;|\w::\w+\s*<<|^\s{0,8}(?:system|exec|unlink|rmtree)[ (]+[\"'].*[\"']\)?;?\s*$|"
-                    r"^\s{0,8}puts\s|\bRuntime\.getRuntime\(")
+                    r"^\s{0,8}puts\s|\bRuntime\.getRuntime\(|"
+                    r"^\s{0,8}\w+(?:\.\w+)+\([^\n]*\)(?:\.\w+\([^\n]*\))+\s*;?\s*$|^\s{0,8}try\s*\([A-Z]\w*\s+\w+\s*=|"
+                    r"\bforeach\s*\(\$\w+\s+as\s+\$|^\s{0,8}\$\w+\s*=\s*[a-z_]+\([^\n]*\);")
+_META = re.compile(r"\(.*\bmetav1\.")
 _OTHERS = re.compile(r"(?m)\b[A-Z][a-z]+-[A-Z]\w+\b|\$env:|^\s{0,8}(?:const|let|var|import|from|def)\s.*(?:require\(|"
                      r"\bfrom\b|:\s*$)|^\s{0,8}(?:sudo|docker|kubectl|git|curl|ruby|php|perl|go|rails|bundle|java|"
                      r"cargo|ssh|bash|sh|irb|rake|psql)\s")
@@ -29,4 +32,5 @@ _OTHERS = re.compile(r"(?m)\b[A-Z][a-z]+-[A-Z]\w+\b|\$env:|^\s{0,8}(?:const|let|
 def looks_like_snippet(text: str) -> bool:
     "Is this a program in Ruby, Go, PHP, Java, Rust, C# or Perl?"
     head = text[:4_000]
-    return not _OTHERS.search(head) and bool(_MARKS.search(head))
+    if _OTHERS.search(head): return False
+    return bool(_MARKS.search(head)) or "metav1." in head and bool(_META.search(head))      # which looks far ahead

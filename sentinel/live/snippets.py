@@ -6,9 +6,9 @@
 __all__ = ['MOST_PARTS', 'MOST', 'Call', 'calls_in', 'snippet']
 
 # %% ../../nbs/live/070_snippets.ipynb #546f222f
-import re
 import shlex
 from typing import NamedTuple
+from .. import patterns as re
 from .calls import method
 from .clients import looks_like_sql
 from .documents import by_mapper

@@ -6,7 +6,7 @@
 __all__ = ['PROGRAMS', 'socket_lines', 'nc', 'socat']
 
 # %% ../../nbs/live/051_sockets.ipynb #2aba0cc4
-import re
+from .. import patterns as re
 from .commands import Command, Reader, Setting, Word, options
 from .effects import Effect
 from .handover import own, sent

@@ -6,8 +6,8 @@
 __all__ = ['TEXTS', 'PROGRAMS', 'values']
 
 # %% ../../nbs/live/010_started.ipynb #2b7ed6ec
-import re
 from collections.abc import Iterable, Iterator
+from .. import patterns as re
 from .commands import Command, Reader, Setting, Word
 from .effects import Effect
 from .given import standard_input, strong, unseen
@@ -58,7 +58,7 @@ def _name(c: Command) -> str:
 def _texts(c: Command, name: str) -> Iterator[Word]:
     "Texts for a shell among a command's options."
     cut = lambda w, text: w._replace(text=text, exact=False)
-    yield from values(c.args, TEXTS.get(name, ()))
+    if name in TEXTS: yield from values(c.args, TEXTS[name])
     if name in ("ssh", "scp", "sftp", "autossh", "sshfs"):
         yield from (cut(w, m[1]) for w in values(c.args, ["-o"]) if (m := _SSH.match(w.text)))
     elif name in ("apt", "apt-get", "dpkg", "aptitude"):
@@ -122,8 +122,8 @@ _UNCHECKED = re.compile(r"(disable[-_.]?(ssl|tls)|trusted[-_.]?host|insecure[-_.
 # %% ../../nbs/live/010_started.ipynb #e17a75ba
 def _unchecked(c: Command) -> list[Effect]:
     "`npm config set strict-ssl false`: from now on, whoever is on the way may change what comes in."
+    if c.program == "git" or not c.program.endswith("config") and "config" not in [w.text.lower() for w in c.args[:2]]: return []
     texts = [w.text.lower() for w in c.args]
-    if not c.program.endswith("config") and "config" not in texts[:2] or c.program == "git": return []
     pairs = [*zip(texts, texts[1:]), *(t.split("=", 1) for t in texts if "=" in t)]
     off = [a for a, b in pairs if _CHECKS.search(a) and b in ("false", "0", "off", "no") or
            _UNCHECKED.search(a) and b[:1] != "-" and b not in ("false", "0") and not {"get", "unset"} & set(texts)]
@@ -131,9 +131,10 @@ def _unchecked(c: Command) -> list[Effect]:
 
 def _within(c: Command, setting: Setting) -> list[Effect]:
     "What a program does that is started within another's environment: `op run -- psql`, `pct exec 100 -- rm x`."
-    verb, names = _WITHIN.get(c.program, ("", 0))
+    if c.program not in _WITHIN: return []
+    verb, names = _WITHIN[c.program]
     at = next((k + 1 for k, w in enumerate(c.args) if w.text == verb), None)
-    if not verb or at is None: return []
+    if at is None: return []
     dashes = next((k for k, w in enumerate(c.args) if w.text == "--"), None)
     words = list(c.args[dashes + 1:] if dashes is not None else c.args[at:])
     for skip in [*[True] * names, False] if dashes is None else []:
@@ -168,7 +169,7 @@ def _started(c: Command, setting: Setting) -> list[Effect]:
             if w.text[:2] in ("<(", "$("): found.append(printed(w)._replace(span=w.span))
             elif re.match(r"/tmp/|/var/tmp/|/dev/", w.text):
                 found.append(unseen(w.text, strict=True)._replace(span=w.span))
-    loses = next((w for w in c.args if w.text.partition("=")[0] in _LOSES), None)
+    loses = next((w for w in c.args if w.text[:2] == "--" and w.text.partition("=")[0] in _LOSES), None)
     if loses: found.append(Effect("deletes", loses.text, "all", "no", why="it is told to lose data", span=loses.span))
     return [e for e in found if e.kind not in ("reads", "says")]
 

@@ -6,12 +6,10 @@
 __all__ = ['DIALECTS', 'SHORT', 'ROWS', 'dialect_of', 'Statement', 'statements', 'Row', 'beginning']
 
 # %% ../../nbs/live/056_statements.ipynb #2562c321
-import re
 from functools import lru_cache
-from typing import NamedTuple
-from sqlglot.dialects.dialect import Dialect
-from sqlglot.errors import SqlglotError
-from sqlglot.tokens import Token, TokenType
+from typing import TYPE_CHECKING, Any, NamedTuple
+from .. import patterns as re
+from ..patterns import later
 
 # %% ../../nbs/live/056_statements.ipynb #9559db75
 DIALECTS = ("postgres", "mysql", "tsql", "oracle", "bigquery", "snowflake", "sqlite", "clickhouse")
@@ -38,19 +36,25 @@ def dialect_of(text: str) -> str:
     return next((d for d, marks in _MARKED.items() if marks.search(text[:20_000])), "")
 
 # %% ../../nbs/live/056_statements.ipynb #3a7bcee2
+if TYPE_CHECKING:
+    from sqlglot.tokens import Token
+_dialects, _errors, _words = later("sqlglot.dialects.dialect"), later("sqlglot.errors"), later("sqlglot.tokens")
+
 @lru_cache(maxsize=None)
 def _tokenizer(dialect: str) -> type:
-    base = Dialect.get_or_raise(dialect).tokenizer_class
+    base = _dialects.Dialect.get_or_raise(dialect).tokenizer_class
     return type("Words", (base,), {"COMMANDS": frozenset()})
 
-_QUOTED = {TokenType.STRING, TokenType.NATIONAL_STRING, TokenType.HEREDOC_STRING, TokenType.RAW_STRING,
-           TokenType.BYTE_STRING,
-           TokenType.UNICODE_STRING, TokenType.HEX_STRING, TokenType.BIT_STRING}
+@lru_cache(1)
+def _quoted() -> frozenset[Any]:
+    kinds = _words.TokenType
+    return frozenset((kinds.STRING, kinds.NATIONAL_STRING, kinds.HEREDOC_STRING, kinds.RAW_STRING, kinds.BYTE_STRING,
+                      kinds.UNICODE_STRING, kinds.HEX_STRING, kinds.BIT_STRING))
 
 class Statement(NamedTuple):
     "One statement."
     text: str                    # the whole text it stands in
-    tokens: tuple[Token, ...]    # its own
+    tokens: "tuple[Token, ...]"    # its own
     words: tuple[str, ...]       # a word for each token, in upper case; `'`: a string, `"`: a quoted name
     dialect: str                 # as which it was read
 
@@ -79,8 +83,8 @@ class Statement(NamedTuple):
         "A part of it, as a statement of its own."
         return self._replace(tokens=self.tokens[first:last], words=self.words[first:last])
 
-def _word(t: Token) -> str:
-    return "'" if t.token_type in _QUOTED else '"' if t.token_type == TokenType.IDENTIFIER else t.text.upper()
+def _word(t: "Token") -> str:
+    return "'" if t.token_type in _quoted() else '"' if t.token_type == _words.TokenType.IDENTIFIER else t.text.upper()
 
 # %% ../../nbs/live/056_statements.ipynb #2f45c296
 _ENDS = re.compile(r"\\[Gg](?=\s|$|;)|^(?:GO|/)[ \t]*$", re.M | re.I)
@@ -104,8 +108,8 @@ def statements(text: str, dialect: str = "") -> list[Statement] | None:
     tries = ([likely] if likely else []) + [d for d in DIALECTS if d != likely]
     for d in tries[:8 if len(text) < SHORT else 2]:
         try: tokens = _tokenizer(d)().tokenize(text)
-        except (SqlglotError, ValueError, IndexError, KeyError, RecursionError): continue
-        if any(t.token_type == TokenType.UNKNOWN and t.text == "`" for t in tokens): continue
+        except (_errors.SqlglotError, ValueError, IndexError, KeyError, RecursionError): continue
+        if any(t.token_type == _words.TokenType.UNKNOWN and t.text == "`" for t in tokens): continue
         found, start = [], 0
         words = tuple(map(_word, tokens))
         for i in [*(i for i, w in enumerate(words) if w == ";"), len(words)]:

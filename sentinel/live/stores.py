@@ -6,8 +6,8 @@
 __all__ = ['CLIENTS', 'PROGRAMS', 'Client', 'readable', 'statements_of', 'client', 'graph']
 
 # %% ../../nbs/live/047_stores.ipynb #fe7640c6
-import re
 from typing import NamedTuple
+from .. import patterns as re
 from .commands import Command, Options, Reader, Setting, Word, options
 from .effects import Effect
 from .interpreters import known_script, standard_input, unseen

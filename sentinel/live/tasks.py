@@ -6,7 +6,7 @@
 __all__ = ['HARD', 'task', 'tasks']
 
 # %% ../../nbs/live/013_tasks.ipynb #84489ee9
-import re
+from .. import patterns as re
 from .commands import Command, Setting, Word, options
 from .effects import Effect
 from .given import BAD, standard_input, unseen

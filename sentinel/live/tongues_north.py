@@ -194,7 +194,7 @@ SMALL_WORDS: Final[dict[str, frozenset[str]]] = {language: frozenset(words.split
           "tabla gracias si sobre sin hay cuando solo más son ya",
     "pt": "o a os as de e é não em por para com uma um do da dos das no na todos todas que se ao favor dados você "
           "tabela obrigado deve ser pelo pela",
-    "it": "il lo la i gli le di e è non in per con una un del della dei delle al tutti tutte che si dal nel dati "
+    "it": "il da lo la i gli le di e è non in per con una un del della dei delle al tutti tutte che si dal nel dati "
           "tabella grazie fuori sito metti sul sulla nella alla alle fine del deve essere quanti dimmi",
     "nl": "de het een en niet is wij ik alle met op van te voor naar alles deze dit zijn wordt alstublieft uit",
     "pl": "i nie jest w na z do wszystkie się że to dla od bazę danych proszę oraz czy",

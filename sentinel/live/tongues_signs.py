@@ -8,9 +8,9 @@ __all__ = ['AND', 'BELOW', 'INFINITIVE', 'OWN', 'OUTSIDE', 'SECRET', 'MIGHTY', '
            'MEDIUM', 'THANKS', 'STATES', 'unprotected', 'unaccented', 'place_in']
 
 # %% ../../nbs/live/078_tongues_signs.ipynb #65612cc0
-import re
 import unicodedata
 from functools import lru_cache
+from .. import patterns as re
 from .effects import Environment
 
 # %% ../../nbs/live/078_tongues_signs.ipynb #8f057200
@@ -118,12 +118,12 @@ STATES: dict[str, re.Pattern[str]] = {language: re.compile(words, re.I) for lang
     "it": r"(?:\bè|\bsono|\bera|\bha|\bhanno|sembra|funziona|aspettiamo|resta)\b",
     "nl": r"\b(?:is|zijn|was|waren|heeft|hebben|lijkt|werkt|wacht(?:en)?)\b", "pl": r"\b(?:jest|są|był[aoy]?|działa|"
                                                                                     r"czeka\w*)\b",
-    "tr": r"(?:dır|dir|dur|dür|tı|ti|dı|di|yor|var|yok)\b", "ru": r"\b(?:был[аои]?|есть|работает|успешно|завершен\w*|"
-                                                                  r"ждём|ждем|создан\w*)\b",
+    "tr": r"(?:dır|dir|dur|dür|tı|ti|dı|di|yor|var|yok|dolu)\b", "ru": r"\b(?:был[аои]?|есть|работает|успешно|\w{4,}[ае]н[аоы]?|"
+                                                                  r"жд[её]м)\b",
     "zh": r"已经?|正在|是|很|成功|等待|正常|看起来", "ja": r"でした|ました|です|います|ている|完了|正常", "ko": r"습니다|입니다|있다|완료|정상"}.items()}
 
 def unprotected(text: str) -> str:
-    "The text with every protection against deletion as `mfa`, at the same places."
+    "The text with each protection against deletion as `mfa`, in place."
     return _PROTECTION.sub(lambda m: "mfa".ljust(len(m[0])), text)
 
 # %% ../../nbs/live/078_tongues_signs.ipynb #8d6daa86
@@ -148,5 +148,5 @@ _PLACES: dict[Environment, re.Pattern[str]] = {place: re.compile("|".join(
                    "разработ 测试 开发 テスト 開発 테스트 개발 prueba pruebas teste prova lokal"}.items()}
 
 def place_in(text: str) -> Environment:
-    "The environment that a text in any of these languages speaks of."
+    "The environment that a text in these languages speaks of."
     return next((k for k, p in _PLACES.items() if p.search(text)), "unknown")

@@ -6,22 +6,23 @@
 __all__ = ['LATE', 'ARTICLE', 'WAS_ZH', 'Hit', 'table', 'without_asides', 'verbs_in', 'fetched', 'language_of']
 
 # %% ../../nbs/live/080_tongues_which.ipynb #642cf03d
-import re
 from functools import lru_cache
 from typing import NamedTuple
+from .. import patterns as re
 from . import tongues_east, tongues_north, tongues_south
 from .everyday import SPOKEN
 from .lexicon import VERBS
+from .tongues_daily import DAILY
 from .tongues_signs import FORMAT, MEDIUM, OWN, unaccented
 
 # %% ../../nbs/live/080_tongues_which.ipynb #6a511114
-_TABLES = {language: words + SPOKEN.get(language, "") for language, words in (
+_TABLES = {language: words + SPOKEN.get(language, "") + DAILY[language] for language, words in (
     tongues_north.TABLES | tongues_south.TABLES | tongues_east.TABLES).items()}
 _COMMON = {"no": "database db table users cluster bucket backup backups snapshot volume volumes server servers "
                  "namespace s3 rds vm "
                  "postgres mysql mongodb redis kafka prod production schema disk pvc",
            "yes": "dist! node_modules ticket screenshot cache temp tmp pod build branch logs log", "hard": "deployment service api website webshop shop"}
-_SMALL = frozenset("not ask past please must all".split())      # senses of small words, which are looked for whole
+_SMALL = frozenset("not ask past please must all".split())      # senses of small words, looked for whole
 _SPACED = frozenset("de fr es pt it nl pl tr ru".split())
 
 # %% ../../nbs/live/080_tongues_which.ipynb #27226bd1
@@ -111,7 +112,7 @@ def verbs_in(part: str, plain: str, rest: str, language: str) -> list[Hit]:
     words, sense = table(language), lambda s, m: "make" if FORMAT.match(m[0]) and not MEDIUM.search(part) else s
     alike = {m.start(): m.end() for m in words["alike"].finditer(plain)} if "alike" in words else {}
     hits = [Hit(sense(s, m), *m.span()) for s in _SENSES for m in words[s].finditer(plain)
-            if alike.get(m.start(), -1) < m.end()]
+            if alike.get(m.start(), -1) < m.end() or s == "read" and not part[:m.start()].strip()]
     if language == "de":      # *halte sie aktuell* stops nothing, *halte sie an* does
         more = rest.split(",", 1)[0]
         apart = lambda h: next((r for stem, r in _PARTICLES.items() if plain.lower().startswith(stem, h.start)), None)
@@ -146,11 +147,13 @@ _WORDS = tongues_north.SMALL_WORDS
 _TELLING = ("ruin", "stop", "remove", "restart", "expose", "grant", "revoke")
 
 # %% ../../nbs/live/080_tongues_which.ipynb #74aa808c
-@lru_cache(maxsize=256)
 def language_of(text: str) -> str:
     "The language of a text: a key of the tables, or `en`."
-    head = text[:600]
-    for language, letters in _LETTERS.items():
+    return _language_of(text[:600])
+
+@lru_cache(maxsize=256)
+def _language_of(head: str) -> str:
+    for language, letters in _LETTERS.items() if not head.isascii() else ():
         if len(re.findall(letters, head)) >= 2: return language
     words, plain = re.findall(r"(?<![\w./:@-])[^\W\d_]+(?![\w/:@-]|\.\w)", head.lower()), unaccented(head)
     if not words: return "en"
@@ -159,7 +162,7 @@ def language_of(text: str) -> str:
     english = sum(w in tongues_north.ENGLISH for w in words) + .8 * sum(w in VERBS for w in words[:12]) + .7 * (words[0] in VERBS)
     most = max(small.values())
     if head.isascii() and not most or most + 3.1 + 1.5 * (not head.isascii()) <= english + .6:
-        return "en"      # as below, without asking for the verbs, which count 3.1 at most
+        return "en"      # as below; the verbs count 3.1 at most
     verbs = {k: 1.5 * found(k, _TELLING) + .6 * found(k, ("read", "make", "tell")) for k in _WORDS}
     verbs = {k: v + bool(OWN[k].search(head)) for k, v in verbs.items()}
     best = max(_WORDS, key=lambda k: small[k] + verbs[k])

@@ -6,7 +6,7 @@
 __all__ = ['PROGRAMS', 'foreign', 'sending', 'carries_secret']
 
 # %% ../../nbs/live/020_transfers.ipynb #60614bf5
-import re
+from .. import patterns as re
 from .commands import Command, Reader, Setting, Word, options
 from .effects import Effect, environment_of
 from .exposed import secrets_in

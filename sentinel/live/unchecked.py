@@ -6,7 +6,7 @@
 __all__ = ['unchecked', 'anybody']
 
 # %% ../../nbs/live/035_unchecked.ipynb #20353e79
-import re
+from .. import patterns as re
 from .edits import Line
 from .effects import Effect, environment_of
 

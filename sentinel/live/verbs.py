@@ -12,6 +12,7 @@ from functools import cached_property
 from typing import Any
 from .commands import Command, Options, Setting, Word, options
 from .effects import Effect, Environment
+from .lines import gone_behind, told_version
 from .rows import Case, Outcome, Row, environment_at, rows, several
 from .shell import effects_of
 
@@ -83,7 +84,8 @@ class Table:
             opts = Options(opts.rest, {k[1:] if k.startswith("--") else k: v for k, v in opts.flags.items()}
                            | dict(opts.flags))
         words = self.prepare(opts.rest) if self.prepare else opts.rest
-        asked = any(opts.flags.get(h, h) is None for h in self.help)      # mysqladmin -h HOST asks nothing
+        asked = any(opts.flags.get(h, h) is None for h in self.help if h != "--version")      # -h HOST asks nothing
+        asked |= opts.flags.get("--version", 0) is None and not told_version([w.text for w in cmd.args])
         if asked or words and words[0].text in ("help", "version"):
             return [Effect("reads", "help", tool=self.tool)]
         for name in self.dry:
@@ -103,6 +105,8 @@ class Table:
         r, k = found
         case = Case(cmd, opts, words[k:], setting, where, self.tool)
         said = list(r.outcomes)
+        if [(o.kind, o.undo) for o in said] == [("writes", "")] and gone_behind([w.text.lower() for w in words], k):
+            said = [Outcome("destroys", "one", "hard")]
         for test, change in r.changes:
             if not test(case): continue
             for o in change:

@@ -6,10 +6,11 @@
 __all__ = ['DEPTH', 'MOST', 'View', 'disguises', 'views']
 
 # %% ../../nbs/live/090_views.ipynb #7661d99c
-import re
+from collections import Counter
 from collections.abc import Callable, Iterator
 from functools import lru_cache
 from typing import NamedTuple
+from .. import patterns as re
 from .codes import LIMIT, decoded, hidden
 from .letters import PLAIN, SEEN, TURNED, Back, Step, fold, remembered, replaced, same, translated, words
 
@@ -84,12 +85,12 @@ def disguises(text: str,                            # as it was written, or deco
         if (step := replaced(text, _WIDTHLESS, lambda m: " ")): yield "gaps", (fold(step[0]), step[1])
     if plain.count(" ") + plain.count("\n") > 3 and (step := replaced(plain, _APART, _CLOSER)): yield "spacing", step
     if list(map(len, those)).count(1) > 3 and (step := replaced(plain, _SPACED, _CLOSE)): yield "spacing", step
-    if sum(bool(known(c.translate(_GAPS))) for c in _COMPOUND.findall(plain)) > chance \
+    if sum(n * bool(known(c.translate(_GAPS))) for c, n in Counter(_COMPOUND.findall(plain)).items()) > chance \
             and (step := replaced(plain, _BETWEEN, lambda m: "")):
         yield "between letters", step
     backwards = rot13 = digits = 0
-    for word in those:
-        if (hints := _hints(word, known)) != _NONE: backwards += hints[0]; rot13 += hints[1]; digits += hints[2]
+    for word, n in Counter(those).items():
+        if (hints := _hints(word, known)) != _NONE: backwards += n * hints[0]; rot13 += n * hints[1]; digits += n * hints[2]
     if digits > chance or len(plain) < 8192 and any(c in plain for c in "@$!|€£") and _SYMBOLS.search(plain):
         for table in _LEET.values(): yield "digits", (plain.translate(table), same)
     if backwards > 1 + chance: yield "backwards", (plain[::-1], _mirrored(len(plain)))

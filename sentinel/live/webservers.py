@@ -69,4 +69,4 @@ def _typed(c: Command, setting: Setting) -> list[Effect]:
     if c.program == "write": return [Effect("writes", line[:80], tool="write")]
     return [Effect("unread", line[:80], why="a line that is not known")]
 
-PROGRAMS |= dict.fromkeys("show display no undo erase write request".split(), _typed)
+PROGRAMS |= dict.fromkeys("show display no undo erase write request reload".split(), _typed)

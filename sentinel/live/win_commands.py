@@ -6,7 +6,7 @@
 __all__ = ['MOST', 'DEEPEST_BLOCKS', 'LARGEST_TEXT', 'ALIASES', 'win_commands', 'parameters', 'looks_windows']
 
 # %% ../../nbs/live/021_win_commands.ipynb #b063c1f6
-import re
+from .. import patterns as re
 from .commands import Command, Redirect, Word
 
 # %% ../../nbs/live/021_win_commands.ipynb #e9d0e2cf

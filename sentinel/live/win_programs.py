@@ -106,7 +106,7 @@ auditpol: /clear|/remove|/set => unguards all hard , /get|/list|/backup => reads
 certutil: -urlcache|-f => writes , -delstore|-delkey => deletes one hard , -addstore => grants hard , * => reads
 mountvol subst: /d => stops hard , * => writes , => reads
 msiexec wusa: /x|/uninstall => deletes one hard , * => writes
-bitsadmin: * => writes
+bitsadmin: => writes
 mshta rundll32 regsvr32 cscript wscript installutil : ...http*|javascript:* => fetches no , * => unread
 psexec psexec64 winrs: * => unread
 appcmd: delete|clear => deletes one hard , stop => stops hard , recycle => restarts , list => reads , * => writes hard

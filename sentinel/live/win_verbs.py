@@ -6,7 +6,7 @@
 __all__ = ['cmdlet']
 
 # %% ../../nbs/live/023_win_verbs.ipynb #5b193ea6
-import re
+from .. import patterns as re
 from .commands import Command, Setting, Word
 from .effects import Effect, environment_of
 from .exposed import looked
@@ -108,6 +108,15 @@ def _removed_items(c: Command, files: list[Word], whole: bool) -> list[Effect]:
     if drive: return [] if drive[1] else [Effect("deletes", files[0].text, "many", "hard")]
     return windows_removed(files, whole)
 
+def _listed(c: Command) -> Command:
+    "The command with lists as one word each: `a, b` is `a,b`."
+    words: list[Word] = []
+    for w in c.words:
+        if words and (words[-1].text.endswith(",") or w.text.startswith(",")):
+            words[-1] = words[-1]._replace(text=words[-1].text + w.text, known=words[-1].known and w.known, exact=False)
+        else: words.append(w)
+    return c._replace(words=tuple(words))
+
 _WRITERS = frozenset("""set-content out-file add-content new-item copy-item tee-object export-csv rename-item move-item
 clear-content set-item""".split())
 _ALLOWED: dict[str, tuple[str, bool]] = {      # cmdlets that matter only if their words match, or do not
@@ -122,6 +131,7 @@ def cmdlet(c: Command,           # a cmdlet with its parameters
            setting: Setting,
           ) -> list[Effect]:
     "What a cmdlet does."
+    c = _listed(c)
     named, rest = parameters(c)
     tries = "-whatif" in named and (named["-whatif"] is None or "true" in named["-whatif"].text.lower())
     if tries or c.args and c.args[-1].text in ("-?", "/?"): return []

@@ -6,9 +6,10 @@
 __all__ = ['PROGRAMS', 'inner_windows', 'windows']
 
 # %% ../../nbs/live/024_windows.ipynb #5e07383f
-import base64, binascii, re
+import base64, binascii
 from collections.abc import Iterable
 from dataclasses import replace
+from .. import patterns as re
 from .commands import DEEPEST, Command, Reader, Setting, Word
 from .effects import Effect, environment_of, moved
 from .given import unseen

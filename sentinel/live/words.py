@@ -6,20 +6,23 @@
 __all__ = ['LONGEST', 'MOST', 'says_nothing', 'sentence_effects', 'words']
 
 # %% ../../nbs/live/086_words.ipynb #41bc9387
-import re
 from collections.abc import Iterator
+from .. import patterns as re
+from .abroad import abroad
 from .commands import Setting
 from .effects import Effect
-from .figures import DISMISSED, GONE, KEPT
+from .figures import DISMISSED, GONE, KEPT, figure
 from .foreign import Said, clauses
+from .governed import DO_IT, MUST, REHEARSAL, TRIED
 from .lexicon import NOUNS, VERBS, WISHES
 from .meaning import meaning
 from .phrases import TOKEN, Token, tokens_of, worth_of
 from .quotes import BARE, MENTIONS, PROGRAM, code_in, idiom, planned, unquoted
-from .sentences import (HARMFUL, HUMAN, NO_HUMAN, NOT, QUESTION, REQUEST, clauses_of, negated, place_of,
+from .sentences import (HARMFUL, HUMAN, LABEL, NO_HUMAN, NOT, QUESTION, REQUEST, clauses_of, negated, place_of,
                                      sentences)
 from .tongues_signs import THANKS, place_in
 from .tongues_which import language_of
+from .weights import at_stake
 
 # %% ../../nbs/live/086_words.ipynb #9f25f13e
 _SMALL = re.compile(r"(?i)^\W*(?:thanks?|thank\s+you|hi|hello|hey|ok(?:ay)?|yes|no|sure|done|great|good\s+\w+|lgtm|"
@@ -32,7 +35,7 @@ _ORDERS = re.compile(r"(?i)^\W*(?:do|have)\s+(?!you|we|they|i\b|any)")
 _TAGGED = re.compile(r"(?i)\W*(?:please|just|go|drop|delete|wipe)")      # "drop it, ok?"
 _LATER = re.compile(r"(?i)\b(?:(?:can|could|would|will)\s+(?:you|u|someone|somebody|the\s+agent)|"
                     r"(?:can|could|shall)\s+we|why\s+don't\s+(?:we|you)|let's)\b")
-_WHICH = re.compile(r"(?i)\b(?:who|whom|whose|what|when|where|why|which|how)\b"      # how often would you
+_WHICH = re.compile(r"(?i)\b(?:who|whom|whose|what|when|where|why|which|how)\b"
                     r"(?:\s+(?!(?:i|you|we|it|they|he|she|this|that)\b)[\w'-]+){0,6}\s*$")
 _FORBIDS = re.compile(r"(?i)\W*(?:please\s+)?(?:do\s+not|don't|never|under\s+no|avoid|refrain|no\b|nobody|none)")
 
@@ -53,8 +56,8 @@ def _asked_apart(sentence: str, start: int) -> Iterator[tuple[str, int]]:
 
 def says_nothing(sentence: str) -> bool:
     "A greeting or a question?"
-    if not re.search(r"\w", sentence) or re.fullmatch(r"\W*\d{1,3}\W*", sentence): return True      # of a list
-    if _SMALL.match(sentence) and not _harmful(TOKEN.findall(sentence.lower())): return True
+    if not re.search(r"\w", sentence) or re.fullmatch(r"\W*\d{1,3}\W*", sentence): return True
+    if (_SMALL.match(sentence) or LABEL.match(sentence)) and not _harmful(TOKEN.findall(sentence.lower())): return True
     if _requested(sentence): return False
     asks = sentence.rstrip().endswith("?")
     if QUESTION.match(sentence) and (asks or _ASKS.match(sentence)) and not _ORDERS.match(sentence): return True
@@ -67,21 +70,14 @@ _GOES_ON = re.compile(r"(?i),?\s+(?:on\s+(?:the|every|all|each|our)|to\s+(?:free
                       r"before|after|because|so\s+that|in\s+order|for\s+the)\b")
 
 def _command_in(sentence: str, start: int, setting: Setting) -> list[Effect] | None:
-    m = BARE.search(sentence)
-    if m is None or not PROGRAM.match(sentence[m.end():]): m = _AFTER.search(sentence)
+    m, bare = BARE.search(sentence), True
+    if m is None or not PROGRAM.match(sentence[m.end():]): m, bare = _AFTER.search(sentence), False
     if m is None or not PROGRAM.match(sentence[m.end():]) or MENTIONS.search(sentence[:m.start()] + " "): return None
     rest = sentence[m.end():].rstrip(" .!")
-    if m.re is BARE: rest = _GOES_ON.split(rest)[0]
+    if bare: rest = _GOES_ON.split(rest)[0]
     return code_in(rest, (start + m.end(), start + m.end() + len(rest)), setting)
 
 # %% ../../nbs/live/086_words.ipynb #354799b3
-_REHEARSAL = re.compile(r"(?i)\b(?:dry[- ]runs?|simulat\w+|hypothetical\w*|rehears\w+)\b")
-_DO_IT = re.compile(r"(?i)\b(?:(?:just\s+)?do\s+(?:it|that|so)|go\s+ahead|make\s+it\s+(?:so|happen)|"
-                    r"so\s+(?:please\s+)?(?:start|begin|go|proceed)|proceed|"
-                    r"(?<!leave\s)(?:run(?:ning)?|execut(?:e|ing)|launch(?:ing)?|apply(?:ing)?|trigger)\s+(?:it|them|that|this))\b")
-_TRIED = frozenset("test tests check checks simulation dry-run unit lint linter".split())      # what is run then
-_MUST = re.compile(r"(?i)\b(?:must|should|shall|has\s+to|have\s+to|needs?\s+to|will|ensure|sure|want|until|"
-                   r"by\s+(?:tonight|tomorrow|noon|then))\b")
 _MENTIONING = frozenset("summarize summarise explain describe document translate report recap".split())
 LONGEST = 1_500   # words of a sentence
 
@@ -94,16 +90,16 @@ def _clause_effects(clause: list[Token], near: str, governs: str, context: str,
                                                                         span=(clause[at].start, clause[-1].end))
     meant, main = meaning(clause, near, governs, context)
     text = " ".join(t.word for t in clause)
-    if _REHEARSAL.search(text) and not negated(clause, len(clause)): return [effect("reads", text[:60])], "read"
+    if REHEARSAL.search(text) and not negated(clause, len(clause)): return [effect("reads", text[:60])], "read"
     if meant: return [effect(m.kind, m.target, m.scope, m.undo, m.at) for m in meant], main
     weighty = worth_of([t.word for t in clause]) == "no"
     if weighty and main not in ("read", "tell") and DISMISSED.search(near) and not _FORBIDS.match(near):
         return [effect("deletes", text[:80], "all", "no")], "ruin"
-    if weighty and GONE.search(near) and (main in ("light", "do", "make", "") or main == "told" and _MUST.search(near)):
+    if weighty and GONE.search(near) and (main in ("light", "do", "make", "") or main == "told" and MUST.search(near)):
         return [effect("deletes", text[:80], "all", "no")], main
-    if main in ("do", "light", "make", "told") and _DO_IT.search(text) and not negated(clause, len(clause)):
+    if main in ("do", "light", "make", "told") and DO_IT.search(text) and not negated(clause, len(clause)):
         before = TOKEN.findall(context.lower().replace(text, ""))
-        if _harmful(before) and worth_of(before) == "no" and not _TRIED.intersection(before):
+        if _harmful(before) and worth_of(before) == "no" and not TRIED.intersection(before):
             return [effect("deletes", " ".join(before)[:80], "all", "hard")], main
     if main in ("read", "tell"): return [effect("reads", clause[0].word)], main
     if main == "light" and weighty and not KEPT.search(near):
@@ -121,7 +117,9 @@ def sentence_effects(sentence: str, start: int, setting: Setting, context: str) 
     "The effects of a sentence in English: at least one."
     span = (start, start + len(sentence))
     says = [Effect("says", " ".join(sentence.split())[:60], tool="words", span=span)]
-    if (told := _command_in(sentence, start, setting)) is not None: return told
+    if (told := _command_in(sentence, start, setting)) is not None:
+        grave = all(e.undo == "yes" for e in told) and figure(sentence)      # run chmod 777 *on the web root*
+        return told + ([Effect(grave[0], sentence.strip()[:80], *grave[1:], tool="words", span=span)] if grave else [])
     if says_nothing(sentence): return says
     tokens, found, known, main, last = tokens_of(sentence, start), [], False, "", ""
     if len(tokens) > LONGEST: return [_unread(sentence, span, "a sentence that does not end")]
@@ -145,10 +143,10 @@ def sentence_effects(sentence: str, start: int, setting: Setting, context: str) 
 _DECIDED = frozenset("deletes destroys stops grants revokes exposes writes unguards rewrites restarts".split())
 
 def _foreign(sentence: str, start: int, language: str) -> list[Effect]:
-    told = idiom(sentence, language)
-    spoken = [Said(*told, 0, len(sentence))] if told else clauses(planned(sentence), language)
+    told = idiom(sentence, language) or abroad(sentence, language)
+    spoken = [Said(*told, 0, len(sentence))] if told else at_stake(clauses(planned(sentence), language), sentence, language)
     place = place_in(sentence)
-    if told and told[0] == "unguards" and place == "development": place = "unknown"      # *without tests* is no test
+    if told and told[0] == "unguards" and place == "development": place = "unknown"
     said = [Effect(c.kind, sentence[c.start:c.end].strip()[:80], c.scope, c.undo, place,
                    f"words:{language}",
                    span=(start + c.start, start + c.end)) for c in spoken]
@@ -160,7 +158,7 @@ def _decided_by_human(e: Effect) -> Effect:
     return e._replace(kind=kind, undo="yes", scope="all", why="a human decides first")
 
 # %% ../../nbs/live/086_words.ipynb #44e46fef
-MOST = 16_000     # characters of plain language that are read
+MOST = 16_000     # characters that are read
 
 def words(text: str,             # in one of thirteen languages
           setting: Setting,      # what it is read in
