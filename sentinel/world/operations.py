@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 from .causes import KIND
+from .copies import lost_by_stop
 from .load import F, Array
 from .minute import SET, Change, plan
 from .quantities import DATABASE
@@ -76,11 +77,10 @@ def restart_service(p: Place) -> None:
     "One replica after the other. What stands alone is away, and what it had not written is lost or replayed."
     alone = (p.wanted <= 1) | (p.kind == DATABASE)
     one, many = p.of(alone), p.of(~alone)
-    lost = np.where(one.keeps_log > 0, 0, one.unflushed)
-    replay = np.where((one.keeps_log > 0) & (one.kind == DATABASE), np.minimum(one.unflushed * F(.1), 6), 0)
+    lost, replay = lost_by_stop(one.unflushed, one.keeps_log)
     one.lost_writes += lost
     one.unflushed -= lost
-    away(one, one.boot_time + replay)
+    away(one, one.boot_time + np.where(one.kind == DATABASE, replay, 0))
     migrating = one.query == 2      # a migration that is cut off has to be taken back
     one.locked, one.query_left = np.where(migrating, F(.8), 0), np.where(migrating, np.maximum(one.query_left, 20), one.query_left)
     one.query = np.where(migrating, 2, 0)

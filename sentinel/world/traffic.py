@@ -13,7 +13,7 @@ from .caches import missed
 from .load import F, Array, answered, slowed, toward
 from .quantities import DATABASE, EXTERNAL, QUEUE
 from .queues import late, left, waiting
-from .retries import given_up, repeated
+from .retries import given_up, healed, repeated
 from .systems import opened
 from .threads import by_threads, capacity, held
 from .worlds import Worlds, draw
@@ -119,13 +119,12 @@ def flow_up(w: Worlds) -> tuple[Array, Array]:      # share of users who see uns
     bite = w.breaker * np.where(w.kind == EXTERNAL, LESS, MUCH_LESS)
     again = repeated(1 - w.quality)
     quality, below, latency = w.answering.copy(), np.zeros_like(w.below), w.own_wait.copy()
-    helps = F(.25) * np.minimum(w.retries, 1)
     unsound, old = w.corrupt.copy(), w.stale.copy()
     spoiled = unsound.any() or old.any()
     for i, callees in reversed(w.pairs):
         for j in callees:
             fails = 1 - quality[j] * (1 - given_up(latency[j], w.timeout[j]))
-            fails = fails * (1 - helps[i] * (1 - fails))
+            fails = healed(fails, w.retries[i])
             quality[i] *= 1 - w.needs[i, j] * (reach[j] * fails + bite[j])
             below[i] += w.waits[i, j] * reach[j] * np.minimum(latency[j], w.timeout[j]) * (1 + w.retries[i] * again[j])
             if spoiled:
