@@ -134,6 +134,7 @@ def scale_out(p: Place) -> None:
     starting = p.booting > 0
     p.booting, p.boot_left = np.where(starting, p.booting, more), np.where(starting, p.boot_left, p.boot_time)
     share = more / p.wanted
+    p.memory = FRESH + (p.memory - FRESH) * (1 - share)
     p.misconfigured = np.where(p.staged < 0, np.minimum(p.misconfigured + share, 1), p.misconfigured)
 
 @operation("app", 1, lambda w: w.wanted > 1)

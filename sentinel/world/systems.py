@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 import numpy as np
 from ..ground import rng_for
+from .caches import missed
 from .load import F, Array, slowed
 from .quantities import APP, CACHE, DATABASE, EXTERNAL, GATEWAY, INDEX, QUEUE, ROWS, WORKER
 from .shapes import SHAPES, shape
@@ -36,7 +37,7 @@ USUAL = {
     QUEUE: Usual((3, 3), (.1, .3), (.003, .003), (2, 2)),
     EXTERNAL: Usual((1, 1), (.2, .5), (.1, .4), (1, 1)),
 }
-BEHIND_CACHE = (.25, .5)      # load of a database that has a cache in front: it is bought with more room
+BEHIND_CACHE = (.28, .52)     # load of a database that has a cache in front: it is bought with more room
 THREADS_BUSY = (.12, .45)     # share of threads in use on a quiet day
 OPEN = (.45, .72)             # share of a database's connections in use on a quiet day
 
@@ -73,6 +74,7 @@ def fill(w: Worlds, b: int, seed: int, of: Sequence[str],      # a world of the 
         w.need[i, j, b] = min(1, need * u(.85, 1.1)) if need < 1 else 1
         if cache:
             at[INDEX["cache"], j], at[INDEX["hit_rate"], j] = row[cache], u(.55, .9)
+            w.cached[i, j, b] = 1
             wanted[0, j, b] = u(*BEHIND_CACHE)
     accounts = r.choice([i for i, (_, k) in enumerate(there) if k == DATABASE])
     at[INDEX["sessions"], accounts] = u(20, 90)      # whoever is logged in is known there
@@ -97,9 +99,8 @@ def size(w: Worlds, wanted: Array) -> None:      # (3, rows, worlds): load, shar
     exists = w.exists > 0
     arriving = np.zeros_like(w.normal)
     arriving[0] = w.users
-    missed = np.where(w.cache >= 0, 1 - w.hit_rate, F(1))
     for i, callees in w.pairs:
-        for j in callees: arriving[j] += arriving[i] * w.calls[i, j] * missed[j]
+        for j in callees: arriving[j] += arriving[i] * w.calls[i, j] * missed(w.cached[i, j] * w.hit_rate[j], F(1))
     w.normal = np.maximum(arriving, F(.01))
     for i, callees in w.pairs:
         for j in callees: w.needed[j] = np.maximum(w.needed[j], np.where(w.calls[i, j] > 0, w.need[i, j], 0))
@@ -108,7 +109,8 @@ def size(w: Worlds, wanted: Array) -> None:      # (3, rows, worlds): load, shar
     own = w.own_time * slowed(load)
     latency = own.copy()
     for i, callees in reversed(w.pairs):
-        for j in callees: latency[i] += w.calls[i, j] * (1 - w.message[i, j]) * latency[j] * missed[j]
+        for j in callees:
+            latency[i] += w.waits[i, j] * latency[j] * missed(w.cached[i, j] * w.hit_rate[j], F(1))
     w.own_wait, w.below, w.latency = own, latency - own, latency
     stay = w.own_time + (latency - own)
     w.threads = np.where(exists, w.normal * stay / (many * busy), 1)

@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['SURGES', 'SURGE_LASTS', 'NO_MEMORY', 'SPREAD', 'COLD_START', 'LOGGING', 'WRONG', 'ENDED', 'THROUGH_BREAKER',
-           'FULL_DISK', 'SMOOTH', 'LESS', 'MUCH_LESS', 'NOTICEABLE', 'demanded', 'health', 'able', 'gets_there',
-           'flow_down', 'refused_connections', 'by_itself', 'flow_up', 'felt', 'traffic']
+           'FULL_DISK', 'SMOOTH', 'LESS', 'MUCH_LESS', 'NOTICEABLE', 'demanded', 'health', 'able', 'hit_now',
+           'gets_there', 'flow_down', 'refused_connections', 'by_itself', 'flow_up', 'felt', 'traffic']
 
 # %% ../../nbs/world/30_traffic.ipynb #ed0e3b8b
 import numpy as np
@@ -59,6 +59,12 @@ def able(w: Worlds) -> tuple[Array, Array, Array, Array]:
 ENDED = F(.03)               # share of callers that do not check a certificate
 THROUGH_BREAKER = F(.1)      # calls that an open breaker lets through, to see whether all is well again
 
+def hit_now(w: Worlds) -> Array:
+    "Share of cached calls to a service that the cache in front of it answers now."
+    front = w.cache.astype(np.int64)
+    warm = np.take_along_axis(w.warmth * w.answering, np.maximum(front, 0), 0)
+    return np.where(front >= 0, w.hit_rate * warm, 0)
+
 def gets_there(w: Worlds) -> Array:
     "Share of calls that reach a service at all. The others fail on the way, and are no work for it."
     there = (1 - w.lost_packets) * (1 - w.misdirected) * (1 - w.refused)
@@ -68,9 +74,7 @@ def flow_down(w: Worlds, asked: Array,      # requests a second at the front
               able_to: Array,               # requests a second that each service can do
              ) -> None:
     "Sets what is offered, admitted and done at each service, and what waits in queues."
-    front = w.cache.astype(np.int64)
-    warm = np.take_along_axis(w.warmth * w.answering, np.maximum(front, 0), 0)
-    goes_on = np.where(front >= 0, missed(w.hit_rate, warm), 1) * (1 - (1 - THROUGH_BREAKER) * w.breaker)
+    hit, goes_on = hit_now(w), 1 - (1 - THROUGH_BREAKER) * w.breaker
     again = repeated(1 - w.quality)
     goes_on = goes_on * gets_there(w)
     came = w.crawled.copy()
@@ -83,6 +87,7 @@ def flow_down(w: Worlds, asked: Array,      # requests a second at the front
         w.offered[i], w.arriving[i], w.done[i] = came[i], admitted, done
         for j in callees:
             calls = done * w.calls[i, j] * (1 + w.retries[i] * again[j]) * goes_on[j]
+            if (i, j) in w.through: calls = calls * missed(w.cached[i, j], hit[j])
             if (i, j) in w.queued: calls = np.where(w.message[i, j] > 0, waiting(w.backlog[i], done), calls)
             came[j] += calls
     w.admitted = w.arriving / np.maximum(w.offered, F(1e-3))
@@ -113,9 +118,7 @@ def by_itself(w: Worlds, running: Array, refused: Array) -> Array:
 
 def flow_up(w: Worlds) -> tuple[Array, Array]:      # share of users who see unsound data, and stale data
     "Sets quality and latency of each service, from the lowest row to the first."
-    front = w.cache.astype(np.int64)
-    warm = np.take_along_axis(w.warmth * w.answering, np.maximum(front, 0), 0)
-    reach = np.where(front >= 0, missed(w.hit_rate, warm), 1) * (1 - w.breaker)
+    hit, reach = hit_now(w), 1 - w.breaker
     bite = w.breaker * np.where(w.kind == EXTERNAL, LESS, MUCH_LESS)
     again = repeated(1 - w.quality)
     quality, below, latency = w.answering.copy(), np.zeros_like(w.below), w.own_wait.copy()
@@ -125,8 +128,13 @@ def flow_up(w: Worlds) -> tuple[Array, Array]:      # share of users who see uns
         for j in callees:
             fails = 1 - quality[j] * (1 - given_up(latency[j], w.timeout[j]))
             fails = healed(fails, w.retries[i])
-            quality[i] *= 1 - w.needs[i, j] * (reach[j] * fails + bite[j])
-            below[i] += w.waits[i, j] * reach[j] * np.minimum(latency[j], w.timeout[j]) * (1 + w.retries[i] * again[j])
+            needs, waits = w.needs[i, j], w.waits[i, j]
+            if (i, j) in w.through:
+                share = missed(w.cached[i, j], hit[j])
+                needs, waits = needs * share, waits * share
+            quality[i] *= 1 - needs * (reach[j] * fails + bite[j])
+            stay = np.minimum(latency[j], w.timeout[j] * w.stays[i, j])      # what is not needed is soon given up
+            below[i] += waits * reach[j] * stay * (1 + w.retries[i] * again[j])
             if spoiled:
                 unsound[i] = np.maximum(unsound[i], unsound[j] * w.needs[i, j])
                 old[i] = np.maximum(old[i], old[j] * w.needs[i, j])

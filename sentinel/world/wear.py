@@ -84,7 +84,7 @@ def wear(w: Worlds) -> None:
     w.down_left = np.maximum(w.down_left - 1, 0)
     autoscale(w)
     w.up = np.minimum(w.up, w.wanted)
-    w.memory += w.leak
+    w.memory += w.leak * (F(.4) + F(.6) * np.minimum(w.done / w.normal, 2))      # what leaks, leaks with the work
     dies = (w.memory >= 1) & (w.up > 0)
     if dies.any():
         share = 1 / np.maximum(w.wanted, 1)

@@ -16,20 +16,22 @@ from .quantities import COMING, FIRST, INDEX, ROWS, WHOLE_FIRST, WHOLE_INDEX
 # %% ../../nbs/world/27_worlds.ipynb #6d7ee5df
 class Worlds:
     "Some systems side by side. Every quantity of the two tables is an attribute, a view into one array."
-    PARTS = ("services", "whole", "calls", "need", "message", "seed", "coming")
+    PARTS = ("services", "whole", "calls", "need", "message", "cached", "seed", "coming")
 
     def __init__(self, services: Array, whole: Array,      # (quantities, rows, worlds), (quantities, worlds)
-                 calls: Array, need: Array, message: Array,      # (caller, callee, worlds), each
+                 calls: Array, need: Array, message: Array, cached: Array,      # (caller, callee, worlds), each
                  seed: NDArray[np.uint32],                 # (worlds,)
                  coming: Array,                            # (COMING, 5, worlds): minute, quantity, row, how, value
                 ) -> None:
-        found = dict(zip(self.PARTS, (services, whole, calls, need, message, seed, coming)))
+        found = dict(zip(self.PARTS, (services, whole, calls, need, message, cached, seed, coming)))
         views = {n: services[k] for n, k in INDEX.items()} | {n: whole[k] for n, k in WHOLE_INDEX.items()}
         object.__setattr__(self, "__dict__", found | views)
-        # a caller waits long only for what it needs, and a message is not waited for
+        # a caller waits long only for what it needs, and for a message not at all
         self.__dict__["needs"] = need * np.minimum(calls, 1) * (1 - message)
-        self.__dict__["waits"] = calls * (1 - message) * (F(.15) + F(.85) * need)
+        self.__dict__["waits"] = calls * (1 - message)
+        self.__dict__["stays"] = F(.15) + F(.85) * need      # of the callee's timeout
         self.__dict__["pairs"] = [(i, [j for j in range(i + 1, ROWS) if (calls[i, j] > 0).any()]) for i in range(ROWS)]
+        self.__dict__["through"] = {(i, j) for i, js in self.pairs for j in js if (cached[i, j] > 0).any()}
         self.__dict__["queued"] = [(i, j) for i, js in self.pairs for j in js if (message[i, j] > 0).any()]
 
     def __setattr__(self, name: str, value: Any) -> None:
@@ -63,7 +65,7 @@ class Worlds:
 def quiet(n: int,      # how many
          ) -> Worlds:
     "Worlds without a service."
-    square = [np.zeros((ROWS, ROWS, n), F) for _ in range(3)]
+    square = [np.zeros((ROWS, ROWS, n), F) for _ in range(4)]
     coming = np.zeros((COMING, 5, n), F)
     coming[:, 0] = -9999
     return Worlds(np.repeat(np.repeat(FIRST[:, None, None], ROWS, 1), n, 2), np.repeat(WHOLE_FIRST[:, None], n, 1),
