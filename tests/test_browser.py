@@ -298,7 +298,8 @@ def test_one_who_presses_on_does_not_keep_another_waiting(browser, served):
     waited = time.monotonic() - start
     assert waited < 5, waited
     pusher.says("#live-card .sn-big", "APPROVE")
-    assert judged(served) == before + 2  # the first, and the other's: fourteen were not begun
+    # the first and the other's; what came while the first was judged was not begun, what came after it may have been
+    assert before + 2 <= judged(served) < before + 8
     other.page.fill("#live-action textarea", worst + "more")
     other.page.click("#live-ask")
     other.says("#live-card", "8,000 characters at once")

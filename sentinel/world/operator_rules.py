@@ -25,7 +25,7 @@ class Sight:
     def __init__(self, w: Worlds, worlds: Which) -> None: self.__dict__.update(w=w, worlds=worlds, seen={})
 
     def __getattr__(self, name: str) -> Any:
-        self.__dict__[name] = found = self.w.__dict__[name][..., self.worlds]
+        self.__dict__[name] = found = np.take(self.w.__dict__[name], self.worlds, -1)
         return found
 
     def is_(self, *kinds: int) -> Mask:
