@@ -9,8 +9,6 @@ from urllib.parse import quote
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from chromium import FLAGS, chromium
-from playwright.sync_api import sync_playwright
 
 from sentinel.server.run import process
 
@@ -33,14 +31,6 @@ def served(tmp_path_factory):
     folder = tmp_path_factory.mktemp("served")
     with process("--page", "--log", str(folder / "live.db")) as (url, _):
         yield url
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with sync_playwright() as p:
-        b = p.chromium.launch(executable_path=chromium(), args=FLAGS)
-        yield b
-        b.close()
 
 
 class Visit:

@@ -2,18 +2,8 @@
 import re
 
 import pytest
-from chromium import FLAGS, chromium
-from playwright.sync_api import sync_playwright
 
 from sentinel.server.run import process
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with sync_playwright() as p:
-        b = p.chromium.launch(executable_path=chromium(), args=FLAGS)
-        yield b
-        b.close()
 
 
 @pytest.fixture(scope="module")

@@ -10,8 +10,6 @@ from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from chromium import FLAGS, chromium
-from playwright.sync_api import sync_playwright
 
 ROOT = Path(__file__).parent.parent
 GAME = ROOT / "nbs" / "tutorials" / "01_you_are_the_overseer.ipynb"
@@ -40,14 +38,6 @@ def lab(tmp_path_factory):
         finally:
             p.terminate()
             p.wait(20)
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with sync_playwright() as p:
-        b = p.chromium.launch(executable_path=chromium(), args=FLAGS)
-        yield b
-        b.close()
 
 
 def preferred(lab, what, value):
