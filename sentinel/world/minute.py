@@ -11,6 +11,7 @@ import numpy as np
 from .data import data
 from .load import F, Array
 from .quantities import INDEX, NAMES, WHOLE_INDEX
+from .systems import systems
 from .traffic import traffic
 from .wear import wear
 from .worlds import Worlds
@@ -33,8 +34,9 @@ def number(quantity: str) -> int:
 def plan(w: Worlds, which: Any,      # worlds, as indices
          change: Change,             # each part a number, or one for each world
         ) -> None:
-    "Put a change into the future of some worlds. Raises ValueError where no room is left."
+    "Put a change into the future of some worlds. Raises ValueError where no room is left, and for the whole if it is not set."
     which = np.atleast_1d(which)
+    if change.quantity in WHOLE_INDEX and change.how != SET: raise ValueError("a quantity of the whole can only be set")
     free = w.coming[:, 0, which] < w.minute[which]
     if not free.any(0).all(): raise ValueError("too many changes lie in the future of a world")
     slot = np.argmax(free, 0)
@@ -83,7 +85,6 @@ class Tape:
 # %% ../../nbs/world/33_minute.ipynb #080bd665
 def hour(seeds: list[int]) -> list[str]:
     "Digests of some systems after a troubled hour, for tests of sameness."
-    from sentinel.world.systems import systems
     w, _ = systems(seeds)
     run(w, 30)
     w.warmth = 0

@@ -71,9 +71,9 @@ def own_mistakes(w: Worlds) -> Array:      # (2, actions): advantage over waitin
     return np.stack([waited - done, margin(waited)])
 
 def against_search(n: int = 200, first: int = 80_000) -> dict[str, float]:
-    "The operator beside the search: mean cost of each, their ratio, and the share of its actions that do harm."
+    "The operator beside the search: mean cost of each, their ratio, and the shares of its actions that cost something and that do harm."
     w, _ = cases(range(first, first + n))
     mine, best = cost(work_on(w.copy())), cost(searched(w.copy()))
     worth, edge = own_mistakes(w)
     means = {"operator": float(mine.mean()), "search": float(best.mean()), "ratio": float(mine.mean() / best.mean())}
-    return {"incidents": n, **means, "its actions": len(worth), "do harm": float((worth < -edge).mean())}
+    return {"incidents": n, **means, "its actions": len(worth), "cost something": float((worth < -1).mean()), "do harm": float((worth < -edge).mean())}

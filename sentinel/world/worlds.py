@@ -88,7 +88,7 @@ def draw(w: Worlds, what: int,      # a number for each use
     minute = w.minute.astype(np.int32).astype(np.uint32) * np.uint32(0x9e3779b1)
     return (mixed(w.seed ^ mixed(minute + np.uint32(what * 7919 + 1))) >> np.uint32(8)).astype(F) * F(2**-24)
 
-def other_future(w: Worlds, k: int,      # 0, 1, 2, ...
+def other_future(w: Worlds, k: Any,      # 0, 1, 2, ...; a number, or one for each world
                 ) -> None:
     "Give each world another future. The same k gives the same, in every copy."
-    w.__dict__["seed"][...] = mixed(w.seed + np.uint32(k * 977 + 13))
+    w.__dict__["seed"][...] = mixed(w.seed + np.uint32(np.asarray(k) * 977 + 13))
