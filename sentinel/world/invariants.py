@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['TINY', 'SHARES', 'EXCUSED', 'broken', 'messages', 'tormented', 'at_random', 'violations', 'troubled', 'swings',
-           'rate', 'statistics', 'speed']
+           'rate', 'statistics', 'without_incident', 'speed']
 
 # %% ../../nbs/world/42_invariants.ipynb #7e34234c
 import time
@@ -20,7 +20,7 @@ from .operator import work_on
 from .quantities import DATABASE, ROWS
 from .repairs import ORDER, act, possible
 from .shapes import OOD_SHAPES, SHAPES
-from .surroundings import cases, drawn
+from .surroundings import cases, drawn, from_zero, hurts, scatter
 from .systems import systems
 from .worlds import Worlds
 
@@ -160,6 +160,18 @@ def statistics(n: int = 1000, first: int = 70_000) -> list[dict[str, Any]]:
     resolved = (done.solved > 0) & ~np.array(active(done, incidents))
     note("resolved by the operator within the hour", resolved, ">= .95", bool(resolved.mean() >= .95))
     return out
+
+# %% ../../nbs/world/42_invariants.ipynb #d83737ad
+def without_incident(n: int = 1000, first: int = 600_000) -> dict[str, float]:
+    "What the odd things of a system do alone: shares of systems in which users feel them, and that have a quiet hour."
+    w, _ = systems(range(first, first + n))
+    run(w, 41)
+    scatter(w, range(first, first + n))
+    run(w, -int(w.minute[0]))
+    from_zero(w)
+    felt = hurts(w)
+    run(w, 60)
+    return {"felt within ten minutes": float(np.mean(felt)), "quiet hour": float(np.mean(w.user_minutes < 60))}
 
 # %% ../../nbs/world/42_invariants.ipynb #029bf899
 def speed(n: int = 2048) -> dict[str, float]:
