@@ -8,7 +8,7 @@ __all__ = ['ENOUGH', 'stakes']
 # %% ../../nbs/live/081_stakes.ipynb #af43c69c
 from .. import patterns as re
 from .lexicon import VERBS
-from .phrases import TOKEN
+from .phrases import PREPOSITIONS, TOKEN
 
 # %% ../../nbs/live/081_stakes.ipynb #1542ea2a
 _VERBS = {
@@ -83,12 +83,21 @@ _POINTS = r"""
 # %% ../../nbs/live/081_stakes.ipynb #da3a299d
 _ACTS = frozenset("open pull submit approve direct accept get fetch download".split())      # may be more than a look
 ENOUGH = 4      # points that make an order a human's matter
+_SMALL = (-2, -3)      # points of what makes an order small
 
 _CODE = re.compile(r"(?:^|\s)--?\w|[;{}`$|<>]|\w\(|\w=\S|\b(?:SELECT|FROM|WHERE|INSERT|UPDATE|ALTER|SHOW)\b|"
                    r"^\s*[a-z]+-cli\b")
 
 _LINES = (row.partition(" ") for row in _POINTS.replace("\n ", "").strip().splitlines())
 _ROWS = [(int(points), re.compile(pattern, re.I)) for points, _, pattern in _LINES]
+
+_APART = re.compile(r"[:;()]|,\s|\s-\s")
+
+def _of_order(sentence: str, verb: str) -> str:
+    "The sentence without remarks."
+    parts = [(part, TOKEN.findall(part.lower())) for part in _APART.split(sentence)]
+    own = next((k for k, (_, words) in enumerate(parts) if verb in words), 0)
+    return " ".join(part for k, (part, words) in enumerate(parts) if k == own or words and words[0] in PREPOSITIONS)
 
 def stakes(sentence: str,      # an order, in English
           ) -> int:            # 0 and less: nothing hangs on it
@@ -98,5 +107,6 @@ def stakes(sentence: str,      # an order, in English
     verb = next((w for w in words[:8] if w in _VERB_POINTS or w in VERBS and VERBS[w].form == "base"), "")
     if not verb: return 0      # nothing is ordered
     looks = VERBS[verb].sense in ("read", "tell") and verb not in _ACTS if verb in VERBS else False
-    gathered = sum(points for points, pattern in _ROWS if pattern.search(sentence))
+    order = _of_order(sentence, verb)
+    gathered = sum(points for points, pattern in _ROWS if pattern.search(order if points in _SMALL else sentence))
     return _VERB_POINTS.get(verb, -2 if looks else 1) + gathered
