@@ -35,4 +35,5 @@ def beside(sentence: str,                       # as it stands
     for _, m in zip(range(MOST), _STOPS.finditer(bare)):
         before, behind = bare[:m.start()], bare[m.end():]
         if _remarks(before, language) and _orders(behind, language): yield behind, m.end()
-        elif _remarks(behind, language) and _orders(before, language) and not words["not"].search(behind): yield before, 0
+        elif _remarks(behind, language) and _orders(before, language) and not words["not"].search(behind):
+            yield before, 0
