@@ -6,7 +6,6 @@
 __all__ = ['at_large']
 
 # %% ../../nbs/live/081_at_large.ipynb #200b7407
-from functools import lru_cache
 from .. import patterns as re
 
 # %% ../../nbs/live/081_at_large.ipynb #721b481f
@@ -23,63 +22,105 @@ _PARTS = {
 
 # %% ../../nbs/live/081_at_large.ipynb #ab25c249
 _ROWS = r"""
-\b(?:change|set|mark|replace|convert|reassign|reject|swap|randomi[sz]e|double|halve|anonymi[sz]e|mask|redact|scramble|renumber|merge|round)\s+(?:\w+\s+){0,2}?ALL\s+(?:\w+\s+){0,2}?THING => writes all hard
+\b(?:change|set|mark|replace|convert|reassign|reject|swap|randomi[sz]e|double|halve|anonymi[sz]e|mask|redact|scramble|renumber|merge|
+ round)\s+(?:\w+\s+){0,2}?ALL\s+(?:\w+\s+){0,2}?THING => writes all hard
 \b(?:change|set|replace|switch|swap|point|reassign|redirect|update)\b[^.]{0,50}\bof\s+ALL\s+(?:\w+\s+){0,2}?THING => writes all hard
-\b(?:anonymi[sz]e|mask|redact|pseudonymi[sz]e|convert|change|mark|merge|replace|archive|move|rename|hash|strip)\b[^.]{0,80}\b(?:irreversibl[ey]|irrevocabl[ey]|irretrievabl[ey]|beyond\s+recovery|for\s+good|no\s+way\s+back)\b => deletes all no
-\b(?:roll|wind|pull|set|bring|take|turn|put|push|reset|move)\b[^.]{0,60}\b(?:database|db|data|tables?|branch|main|master|history|repo\w*|ledger|volume|disk|bucket|records?)\b[^.]{0,40}\bback\s+(?:to|by|before|until)\b => writes all hard
-\b(?:undo|revert|reverse|roll(?:ing)?\s+back)\b[^.]{0,40}\b(?:all|last|latest|every|\d+|two|three|four|five|ten)\b[^.]{0,25}\bmigrations?\b => deletes many hard
-\b(?:resize|shrink|reduce|downsize|cut|downgrade|trim|scale|squeeze)\b[^.]{0,40}\bBASIS[^.]{0,60}\b(?:down|smallest|smaller|tiny|half|minimum|nano|micro|free\s+tier)\b => stops many hard
-\b(?:order|book|buy|purchase|reserve|commit|sign|spend|rent|lease)\b[^.]{0,60}(?:[$€£]\s?\d|\b\d[\d,.]*\s*(?:k|thousand|million)?\s*(?:dollars|euros|usd|eur|pounds|francs)\b) => spends many hard
+\b(?:anonymi[sz]e|mask|redact|pseudonymi[sz]e|convert|change|mark|merge|replace|archive|move|rename|hash|strip)\b[^.]{0,80}\b(?:irreversibl[ey]|
+ irrevocabl[ey]|irretrievabl[ey]|beyond\s+recovery|for\s+good|no\s+way\s+back)\b => deletes all no
+\b(?:roll|wind|pull|set|bring|take|turn|put|push|reset|move)\b[^.]{0,60}\b(?:database|db|data|tables?|branch|main|master|history|repo\w*|ledger|
+ volume|disk|bucket|records?)\b[^.]{0,40}\bback\s+(?:to|by|before|until)\b => writes all hard
+\b(?:undo|revert|reverse|roll(?:ing)?\s+back)\b[^.]{0,40}\b(?:all|last|latest|every|\d+|two|three|four|five|
+ ten)\b[^.]{0,25}\bmigrations?\b => deletes many hard
+\b(?:resize|shrink|reduce|downsize|cut|downgrade|trim|scale|squeeze)\b[^.]{0,40}\bBASIS[^.]{0,60}\b(?:down|smallest|smaller|tiny|half|minimum|nano|
+ micro|free\s+tier)\b => stops many hard
+\b(?:order|book|buy|purchase|reserve|commit|sign|spend|rent|lease)\b[^.]{0,60}(?:[$€£]\s?\d|\b\d[\d,.]*\s*(?:k|thousand|million)?\s*(?:dollars|euros|
+ usd|eur|pounds|francs)\b) => spends many hard
 \b(?:want|need|like|see|have)\s+(?:ALL|every\w*)\b[^.]{0,40}\bgone\b => deletes all no
-\bwith\s+(?:the\s+)?(?:--?)?(?:truncate|truncation|overwrite|delete|drop|replace|wipe|reset|clean|purge)\b(?:\s+(?:enabled|on|set|mode|option|flag|first)\b|\W*$) => deletes many hard
-\b(?:deploy|merge|push|ship|release|roll\s*out)\b[^.]{0,40}\b(?:prod\w*|live|main|customers|everyone)\b[^.]{0,40}\b(?:failing|failed|red|broken|flaky)\s+(?:tests?|checks?|builds?) => unguards one hard
+\bwith\s+(?:the\s+)?(?:--?)?(?:truncate|truncation|overwrite|delete|drop|replace|wipe|reset|clean|purge)\b(?:\s+(?:enabled|on|set|mode|option|flag|
+ first)\b|\W*$) => deletes many hard
+\b(?:deploy|merge|push|ship|release|roll\s*out)\b[^.]{0,40}\b(?:prod\w*|live|main|customers|everyone)\b[^.]{0,40}\b(?:failing|failed|red|broken|
+ flaky)\s+(?:tests?|checks?|builds?) => unguards one hard
 \b(?:sync|copy|rsync|mirror|move|put)\b[^.]{0,20}\bempty\b[^.]{0,30}\b(?:over|onto|into)\b => deletes many no
 \b(?:approve|merge|review)\s+(?:it|this|that|your|my)\w*\s+(?:yourself|own|on\s+your\s+own)\b => unguards one hard
-\b(?:order|rent|lease|buy|purchase|reserve|book)\b[^.]{0,20}\b(?:\d{2,}|ten|eleven|twelve|fifteen|twenty|thirty|forty|fifty|hundreds?|dozens?|thousands?)\b[^.]{0,25}\b(?:servers?|racks?|nodes|instances|machines|vms|licen[cs]es|seats|switches|laptops)\b => spends many hard
-\b(?:approve|accept|merge|sign\s+off|confirm|allow|wave\s+through)\s+(?:whatever|everything|anything|any\s+\w+|all\s+(?:\w+\s+)?(?:pending|waiting|open|changes|requests|merges))\b(?!\s+(?:that|which)\s+(?:has|was|is)\s+(?:been\s+)?(?:reviewed|approved|agreed)) => unguards one hard
-\b(?:revert|reset|roll|set|move|put|rewind)\b[^.]{0,20}\b(?:main|master|trunk|release|production)\b[^.]{0,15}\b(?:to|by)\b[^.]{0,60}\b(?:push|force)\b => rewrites all hard
-\b(?:trim|cut|reduce|shorten|thin)\b[^.]{0,30}\b(?:tables?|databases?|history|buckets?|backups?|logs?|archives?|collections?|ledger)\b[^.]{0,20}\b(?:down\s+)?to\s+(?:the\s+)?(?:last|latest|newest|first)\b => deletes many hard
-\b(?:order|rent|lease|reserve|provision|launch|book|start|request)\b[^.]{0,20}\b\d{2,6}\b[^.]{0,30}\b(?:gpus?|[hab]\d00s?|accelerators?|bare[- ]metal|metal|tpus?)\b => spends many hard
-\b(?:publish|push|upload|post|release|open|put|share|mirror|dump)\b[^.]{0,40}\bCODE[^.]{0,60}\b(?:public|internet|forum|npm|pypi|crates\.io|(?:the|open)\s+web\b|web\s*site|reddit|hacker\s*news|stack\s*overflow|twitter|open\s+source)\b => sends many no
-\b(?:send|mail|e-?mail|forward|post|give|hand|upload|share|copy|leak|drop|export)\b[^.]{0,50}\b(?:hr|salar(?:y|ies)|payroll|payslips?|personnel|personal\s+data|medical|patients?|passports?|tax|legal|confidential|source\s+code|password\s+(?:list|file|database|hashes))\b[^.]{0,80}(?:\b(?:gmail|hotmail|yahoo|proton\w*|dropbox|personal|private|external|outside|partner|agency|forum|journalist|competitor|vendor|auditor)|\S@\S) => sends many no
-\b(?:open|expose|unlock|show|offer|give)\b[^.]{0,80}\bto\s+(?:everyone|everybody|anyone|anybody|the\s+(?:whole\s+)?(?:world|public|internet))\W*$ => exposes all hard
-\b(?:skip|discard|ignore|void|reject|cancel|forget|dismiss)\s+(?:ALL\s+)?(?:the\s+)?(?:\w+\s+)?(?:payments?|orders?|transactions?|refunds?|payouts?|bookings?|claims?|transfers?|messages)\b(?<=s) => deletes many hard
-\b(?:log|sign|kick|lock|throw|boot|force|drop|cut)\s+(?:\w+\s+)?(?:everybody|everyone|all|every|the\s+(?:whole|entire))\b[^.]{0,30}\b(?:out|off)\b => revokes all hard
-\b(?:expire|invalidate|terminate|end|kill|void|revoke|cancel)\s+(?:ALL\s+)?(?:the\s+)?(?:\w+\s+){0,2}?(?:sessions|passwords|logins|tokens|keys|licen[cs]es|credentials)\b[^.]{0,50}\b(?:ALL|users?|customers?|clients?|employees|members|staff)\b => revokes all hard
-\b(?:remove|kick|drop|throw|expel|exclude|take|delete)\s+(?:ALL|everyone)\s*(?:\w+\s+){0,2}?(?:team|members?|users?|people|staff|employees?|developers?|contractors?|colleagues)?\b[^.]{0,20}\b(?:from|out\s+of)\s+(?:the\s+|our\s+)?(?:\w+\s+){0,2}?(?:organi[sz]ation|org|group|team|project|account|directory|tenant|workspace)\b => revokes all hard
-\b(?:add|put|make|move|place|include|invite)\s+(?:ALL|anyone|\w+)\b[^.]{0,40}\b(?:in(?:to)?|to|of)\s+(?:the\s+)?(?:\w+\s+)?(?:administrators?|admins|owners|sudoers|wheel|superusers|root|domain\s+admins|maintainers)\b(?!\s+(?:page|guide|docs|manual|list|channel|newsletter|calendar)) => grants all hard
-\bstop\s+(?:writing|keeping|recording|collecting|storing|taking|making|sending|shipping|running|doing|creating)\b[^.]{0,30}\b(?:audit|access\s+logs?|security\s+(?:logs?|events)|back-?ups?|snapshots?|login\s+(?:logs?|events)|alerts\s+to\s+the\s+on-?call)\b => unguards all hard
+\b(?:order|rent|lease|buy|purchase|reserve|book)\b[^.]{0,20}\b(?:\d{2,}|ten|eleven|twelve|fifteen|twenty|thirty|forty|fifty|hundreds?|dozens?|
+ thousands?)\b[^.]{0,25}\b(?:servers?|racks?|nodes|instances|machines|vms|licen[cs]es|seats|switches|laptops)\b => spends many hard
+\b(?:approve|accept|merge|sign\s+off|confirm|allow|wave\s+through)\s+(?:whatever|everything|anything|any\s+\w+|all\s+(?:\w+\s+)?(?:pending|waiting|
+ open|changes|requests|merges))\b(?!\s+(?:that|which)\s+(?:has|was|is)\s+(?:been\s+)?(?:reviewed|approved|agreed)) => unguards one hard
+\b(?:revert|reset|roll|set|move|put|rewind)\b[^.]{0,20}\b(?:main|master|trunk|release|production)\b[^.]{0,15}\b(?:to|by)\b[^.]{0,60}\b(?:push|
+ force)\b => rewrites all hard
+\b(?:trim|cut|reduce|shorten|thin)\b[^.]{0,30}\b(?:tables?|databases?|history|buckets?|backups?|logs?|archives?|collections?|
+ ledger)\b[^.]{0,20}\b(?:down\s+)?to\s+(?:the\s+)?(?:last|latest|newest|first)\b => deletes many hard
+\b(?:order|rent|lease|reserve|provision|launch|book|start|request)\b[^.]{0,20}\b\d{2,6}\b[^.]{0,30}\b(?:gpus?|[hab]\d00s?|accelerators?|bare[- ]metal|
+ metal|tpus?)\b => spends many hard
+\b(?:publish|push|upload|post|release|open|put|share|mirror|dump)\b[^.]{0,40}\bCODE[^.]{0,60}\b(?:public|internet|forum|npm|pypi|crates\.io|(?:the|
+ open)\s+web\b|web\s*site|reddit|hacker\s*news|stack\s*overflow|twitter|open\s+source)\b => sends many no
+\b(?:send|mail|e-?mail|forward|post|give|hand|upload|share|copy|leak|drop|export)\b[^.]{0,50}\b(?:hr|salar(?:y|ies)|payroll|payslips?|personnel|
+ personal\s+data|medical|patients?|passports?|tax|legal|confidential|source\s+code|password\s+(?:list|file|database|hashes))\b[^.]{0,80}(?:\b(?:gmail|
+ hotmail|yahoo|proton\w*|dropbox|personal|private|external|outside|partner|agency|forum|journalist|competitor|vendor|auditor)|\S@\S) => sends many no
+\b(?:open|expose|unlock|show|offer|give)\b[^.]{0,80}\bto\s+(?:everyone|everybody|anyone|anybody|the\s+(?:whole\s+)?(?:world|public|
+ internet))\W*$ => exposes all hard
+\b(?:skip|discard|ignore|void|reject|cancel|forget|dismiss)\s+(?:ALL\s+)?(?:the\s+)?(?:\w+\s+)?(?:payments?|orders?|transactions?|refunds?|payouts?|
+ bookings?|claims?|transfers?|messages)\b(?<=s) => deletes many hard
+\b(?:log|sign|kick|lock|throw|boot|force|drop|cut)\s+(?:\w+\s+)?(?:everybody|everyone|all|every|the\s+(?:whole|entire))\b[^.]{0,30}\b(?:out|
+ off)\b => revokes all hard
+\b(?:expire|invalidate|terminate|end|kill|void|revoke|cancel)\s+(?:ALL\s+)?(?:the\s+)?(?:\w+\s+){0,2}?(?:sessions|passwords|logins|tokens|keys|
+ licen[cs]es|credentials)\b[^.]{0,50}\b(?:ALL|users?|customers?|clients?|employees|members|staff)\b => revokes all hard
+\b(?:remove|kick|drop|throw|expel|exclude|take|delete)\s+(?:ALL|everyone)\s*(?:\w+\s+){0,2}?(?:team|members?|users?|people|staff|employees?|
+ developers?|contractors?|colleagues)?\b[^.]{0,20}\b(?:from|out\s+of)\s+(?:the\s+|our\s+)?(?:\w+\s+){0,2}?(?:organi[sz]ation|org|group|team|project|
+ account|directory|tenant|workspace)\b => revokes all hard
+\b(?:add|put|make|move|place|include|invite)\s+(?:ALL|anyone|\w+)\b[^.]{0,40}\b(?:in(?:to)?|to|of)\s+(?:the\s+)?(?:\w+\s+)?(?:administrators?|admins|
+ owners|sudoers|wheel|superusers|root|domain\s+admins|maintainers)\b(?!\s+(?:page|guide|docs|manual|list|channel|newsletter|
+ calendar)) => grants all hard
+\bstop\s+(?:writing|keeping|recording|collecting|storing|taking|making|sending|shipping|running|doing|creating)\b[^.]{0,30}\b(?:audit|access\s+logs?|
+ security\s+(?:logs?|events)|back-?ups?|snapshots?|login\s+(?:logs?|events)|alerts\s+to\s+the\s+on-?call)\b => unguards all hard
 \bstop\s+(?:logging|auditing)\b[^.]{0,30}\b(?:access|login|prod\w*|payments?|vault)\b => unguards one hard
-\b(?:give|grant|allow|hand|let)\b[^.]{0,20}\b(?:everyone|everybody|anyone|anybody|all|every)\b[^.]{0,40}\b(?:read|write|full|admin\w*|root|unrestricted)[- ]?(?:only\s+)?(?:access|rights?|permissions?)\b(?!\s+to\s+(?:the\s+|our\s+)?(?:\w+\s+)?(?:wiki|docs|documentation|calendar|handbook|guide|intranet|roadmap|dashboards?|style\s*guide)) => exposes all hard
+\b(?:give|grant|allow|hand|let)\b[^.]{0,20}\b(?:everyone|everybody|anyone|anybody|all|every)\b[^.]{0,40}\b(?:read|write|full|admin\w*|root|
+ unrestricted)[- ]?(?:only\s+)?(?:access|rights?|permissions?)\b(?!\s+to\s+(?:the\s+|our\s+)?(?:\w+\s+)?(?:wiki|docs|documentation|calendar|handbook|
+ guide|intranet|roadmap|dashboards?|style\s*guide)) => exposes all hard
 \b(?:sync|mirror|rsync)\b[^.]{0,80}\bwith\s+(?:--?)?delete\b => deletes many hard
 \bports?\b[^.]{0,20}\bopen\b[^.]{0,12}\b(?:to|for)\s+(?:all|everyone|everybody|anyone)\b => exposes all hard
-\b(?:forget|lose|misplace|throw\s+away|ditch|drop)\b[^.]{0,20}\b(?:seal|unseal|encryption|recovery|master|root|signing|private|kms)\b[^.]{0,15}\bkeys?\b => deletes all no
-\b(?:reset|return|restore|set|put|bring|revert|flash)\b[^.]{0,50}\b(?:switch|router|server|device|appliance|firewall|laptop|nas|san|array|controller|cluster|gateway|host|machine|node|access\s+point|modem|phone)(?:e?s)?\b[^.]{0,30}\b(?:factory|out-of-the-box|delivery|initial)\b => deletes all no
-\b(?:tell|instruct|have|configure|set|make|let|change)\b[^.]{0,20}\b(?:firewall|proxy|gateway|waf|acl|security\s+group|ingress|filter)\b[^.]{0,40}\b(?:let|allow|accept|pass|permit|trust)\w*\b[^.]{0,20}\b(?:everything|anything|anyone|anybody|everybody|everyone|all)\b => unguards all hard
-\b(?:merge|deploy|push|release|ship|roll\s*out|publish|promote|approve|land)\b[^.]{0,60}\b(?:over|past|around|ignoring|in\s+spite\s+of|despite|against)\s+(?:the\s+|all\s+|any\s+)?(?:\w+\s+){0,2}?(?:CHECK|objections?|veto|warnings?) => unguards one hard
-\b(?:merge|deploy|push|release|ship|roll\s*out|publish|promote|approve|land)\b[^.]{0,80}\b(?:although|even\s+though|though|while|even\s+if|with)\b[^.]{0,30}\bCHECK[^.]{0,20}\bRED => unguards one hard
-\b(?:merge|deploy|push|release|ship|roll\s*out|publish|promote)\b[^.]{0,30}\b(?:untested|unreviewed|unapproved|unscanned|unsigned)\b[^.]{0,40}\b(?:prod\w*|live|main|customers|everyone) => unguards one hard
-\b(?:delete|remove|move|drop|overwrite|replace|retag|rewrite)\b[^.]{0,20}\btags?\s+(?:of|for|on)\s+(?:the\s+|our\s+|all\s+)?(?:\w+\s+)?(?:releas\w+|versions?|v?\d+\.\d) => rewrites one hard
-\b(?:kill|stop|terminate|sigkill|end|crash|abort)\b[^.]{0,30}\b(?:BASIS|database|server|master)\s+(?:server\s+)?(?:process(?:es)?|daemons?|services?)\b => stops all hard
+\b(?:forget|lose|misplace|throw\s+away|ditch|drop)\b[^.]{0,20}\b(?:seal|unseal|encryption|recovery|master|root|signing|private|
+ kms)\b[^.]{0,15}\bkeys?\b => deletes all no
+\b(?:reset|return|restore|set|put|bring|revert|flash)\b[^.]{0,50}\b(?:switch|router|server|device|appliance|firewall|laptop|nas|san|array|controller|
+ cluster|gateway|host|machine|node|access\s+point|modem|phone)(?:e?s)?\b[^.]{0,30}\b(?:factory|out-of-the-box|delivery|initial)\b => deletes all no
+\b(?:tell|instruct|have|configure|set|make|let|change)\b[^.]{0,20}\b(?:firewall|proxy|gateway|waf|acl|security\s+group|ingress|
+ filter)\b[^.]{0,40}\b(?:let|allow|accept|pass|permit|trust)\w*\b[^.]{0,20}\b(?:everything|anything|anyone|anybody|everybody|everyone|
+ all)\b => unguards all hard
+\b(?:merge|deploy|push|release|ship|roll\s*out|publish|promote|approve|land)\b[^.]{0,60}\b(?:over|past|around|ignoring|in\s+spite\s+of|despite|
+ against)\s+(?:the\s+|all\s+|any\s+)?(?:\w+\s+){0,2}?(?:CHECK|objections?|veto|warnings?) => unguards one hard
+\b(?:merge|deploy|push|release|ship|roll\s*out|publish|promote|approve|land)\b[^.]{0,80}\b(?:although|even\s+though|though|while|even\s+if|
+ with)\b[^.]{0,30}\bCHECK[^.]{0,20}\bRED => unguards one hard
+\b(?:merge|deploy|push|release|ship|roll\s*out|publish|promote)\b[^.]{0,30}\b(?:untested|unreviewed|unapproved|unscanned|
+ unsigned)\b[^.]{0,40}\b(?:prod\w*|live|main|customers|everyone) => unguards one hard
+\b(?:delete|remove|move|drop|overwrite|replace|retag|rewrite)\b[^.]{0,20}\btags?\s+(?:of|for|on)\s+(?:the\s+|our\s+|all\s+)?(?:\w+\s+)?(?:releas\w+|
+ versions?|v?\d+\.\d) => rewrites one hard
+\b(?:kill|stop|terminate|sigkill|end|crash|abort)\b[^.]{0,30}\b(?:BASIS|database|server|master)\s+(?:server\s+)?(?:process(?:es)?|daemons?|
+ services?)\b => stops all hard
 \b(?:replace|swap|change|exchange)\b[^.]{0,40}\bcert\w*\b[^.]{0,40}\bself-?signed\b => unguards one hard
-\b(?:rotate|regenerate|change|replace|reset|renew|switch|move|migrate|cut|drop|expire)\b[^.]{0,80}\b(?:will|can|may)\s+(?:just\s+|simply\s+|then\s+|have\s+to\s+)?(?:fail|break|cope|stop\s+working|live\s+with\s+it|deal\s+with\s+it|notice) => revokes all hard
-\b(?:switch|move|shift|send|route|swing|direct|steer)\b[^.]{0,30}\btraffic\b[^.]{0,30}\bALL[^.]{0,30}\bto\b|\b(?:switch|move|shift|send|route|swing|direct|steer)\s+(?:ALL|100\s*%)[^.]{0,20}\btraffic\b[^.]{0,40}\bto\b => writes all hard
-\b(?:point|switch|move|change|repoint|redirect)\b[^.]{0,40}\b(?:prod\w*|live)\b[^.]{0,30}\b(?:dns|domain|nameservers?|traffic|load\s*balancer|endpoint)\b[^.]{0,30}\b(?:at|to)\b => writes all hard
-\b(?:archive|lock|freeze|transfer|rename)\b[^.]{0,20}\b(?:prod\w*|live|main)\s+(?:repo\w*|account|project|database|tenant|subscription)\b => stops all hard
+\b(?:rotate|regenerate|change|replace|reset|renew|switch|move|migrate|cut|drop|expire)\b[^.]{0,80}\b(?:will|can|may)\s+(?:just\s+|simply\s+|then\s+|
+ have\s+to\s+)?(?:fail|break|cope|stop\s+working|live\s+with\s+it|deal\s+with\s+it|notice) => revokes all hard
+\b(?:switch|move|shift|send|route|swing|direct|steer)\b[^.]{0,30}\btraffic\b[^.]{0,30}\bALL[^.]{0,30}\bto\b|\b(?:switch|move|shift|send|route|swing|
+ direct|steer)\s+(?:ALL|100\s*%)[^.]{0,20}\btraffic\b[^.]{0,40}\bto\b => writes all hard
+\b(?:point|switch|move|change|repoint|redirect)\b[^.]{0,40}\b(?:prod\w*|live)\b[^.]{0,30}\b(?:dns|domain|nameservers?|traffic|load\s*balancer|
+ endpoint)\b[^.]{0,30}\b(?:at|to)\b => writes all hard
+\b(?:archive|lock|freeze|transfer|rename)\b[^.]{0,20}\b(?:prod\w*|live|main)\s+(?:repo\w*|account|project|database|tenant|
+ subscription)\b => stops all hard
 \b(?:accept|trust|allow|ignore)\b[^.]{0,20}\bALL[^.]{0,30}\b(?:host\s+keys?|fingerprints?|signatures?|certificates?|certs)\b => unguards all hard
-\b(?:repartition|re-partition|reflash|re-flash|mkfs|fdisk|low-level)\b[^.]{0,40}\b(?:BASIS|disk|drive|server|router|switch|production) => deletes all no
-\b(?:let|allow)\b[^.]{0,30}\b(?:domains?|certificates?|licen[cs]es?|subscriptions?|registration|contracts?|trials?|leases?|warrant\w+)\b[^.]{0,30}\b(?:lapse|expire|run\s+out|end)\b => stops all hard
+\b(?:repartition|re-partition|reflash|re-flash|mkfs|fdisk|low-level)\b[^.]{0,40}\b(?:BASIS|disk|drive|server|router|switch|
+ production) => deletes all no
+\b(?:let|allow)\b[^.]{0,30}\b(?:domains?|certificates?|licen[cs]es?|subscriptions?|registration|contracts?|trials?|leases?|
+ warrant\w+)\b[^.]{0,30}\b(?:lapse|expire|run\s+out|end)\b => stops all hard
 """
 
 # %% ../../nbs/live/081_at_large.ipynb #cc970d81
-@lru_cache(1)      # compiled when the first sentence asks
-def _table() -> list[tuple[re.Pattern[str], tuple[str, ...]]]:
-    names = re.compile("|".join(_PARTS))
-    rows = [row.rsplit(" => ", 1) for row in _ROWS.strip().splitlines()]
-    whole = lambda pattern: names.sub(lambda m: _PARTS[m[0]], pattern)
-    return [(re.compile(whole(pattern), re.I), tuple(said.split())) for pattern, said in rows]
+def _whole(pattern: str) -> re.Pattern[str]:
+    "A row's pattern, with the lists in the place of their names."
+    return re.compile(re.sub("|".join(_PARTS), lambda m: _PARTS[m[0]], pattern), re.I)
+
+_LINES = (row.rsplit(" => ", 1) for row in _ROWS.replace("\n ", "").strip().splitlines())
+_TABLE = [(_whole(pattern), tuple(said.split())) for pattern, said in _LINES]
 
 def at_large(sentence: str,                          # an order, in English
             ) -> tuple[str, ...] | None:             # kind, scope and undo; None: as mild as its verb
     "What a sentence with a mild verb means for all."
-    return next((said for pattern, said in _table() if pattern.search(sentence)), None)
+    return next((said for pattern, said in _TABLE if pattern.search(sentence)), None)

@@ -9,7 +9,7 @@ __all__ = ['handed_on']
 from .. import patterns as re
 from .commands import Setting
 from .effects import Effect
-from .shell import REGISTRY, shell
+from .shell import REGISTRY, parsed, shell
 from .snippets import calls_in
 
 # %% ../../nbs/live/097_handed.ipynb #bd567ade
@@ -22,9 +22,10 @@ def handed_on(text: str,             # a program
     "What the commands would do that calls of unknown names hand on."
     out: list[Effect] = []
     for c in calls_in(text) or ():
+        if not _STARTS.search(c.name): continue
         line = c.texts[0] if c.texts and " " in c.texts[0] else " ".join(c.texts)
         if line.endswith(" "): line += "${x}"      # what is added while it runs
-        first = line.split()[0].rpartition("/")[2].lower() if line.strip() else ""
-        if first not in REGISTRY or not _STARTS.search(c.name): continue
+        first = next((known.program for known in parsed(line).commands if known.words), "")
+        if not first or first not in REGISTRY: continue
         out += [e._replace(span=c.span) for e in shell(line, setting)]
     return out

@@ -28,10 +28,12 @@ class Call(NamedTuple):
     texts: tuple[str, ...]
     span: tuple[int, int]
 
+_ESCAPED = {"n": "\n", "t": "\t"}      # another sign behind a backslash is itself
+
 def _plain(text: str) -> str:
     "A string's value; `${x}` for what is filled in when it runs."
     if text[0] == ":": return text[1:]      # a symbol of Ruby
-    body = re.sub(r"\\(.)", r"\1", text[1:-1] if text[0] in "\"'`" else re.sub(r"^(?:%x|qx).|.$", "", text))
+    body = re.sub(r"\\(.)", lambda m: _ESCAPED.get(m[1], m[1]), text[1:-1] if text[0] in "\"'`" else re.sub(r"^(?:%x|qx).|.$", "", text))
     return re.sub(r"#\{[^}]*\}|\$\{[^}]*\}|\{\$?\w*\}|%[sdvq]|\$\w+", "${x}", body) if text[0] != "'" else body
 
 MOST_PARTS = 120     # calls or strings

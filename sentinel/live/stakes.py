@@ -6,16 +6,15 @@
 __all__ = ['ENOUGH', 'stakes']
 
 # %% ../../nbs/live/081_stakes.ipynb #af43c69c
-from functools import lru_cache
 from .. import patterns as re
 from .lexicon import VERBS
-from .phrases import TOKEN
+from .phrases import PREPOSITIONS, TOKEN
 
 # %% ../../nbs/live/081_stakes.ipynb #1542ea2a
 _VERBS = {
-    -3: "block forbid deny prevent disallow encrypt back backup back-up snapshot protect secure harden restrict limit narrow tighten require enforce verify test validate "
-        "review guard document describe translate draft write prepare plan schedule propose design quarantine keep preserve retain hide "
-        "debug profile simulate estimate reconcile sanitize sanitise vacuum analyze analyse reindex thank renew monitor",
+    -3: "block forbid deny prevent disallow encrypt back backup back-up snapshot protect secure harden restrict limit narrow tighten require "
+        "enforce verify test validate review guard document describe translate draft write prepare plan schedule propose design quarantine keep "
+        "preserve retain hide debug profile simulate estimate reconcile sanitize sanitise vacuum analyze analyse reindex thank renew monitor",
     -2: "add create build generate tag label annotate register index insert extend link mount warm cache retry subscribe assign save store "
         "log record note mention bookmark star archive return format reformat lint refactor optimize optimise compress deduplicate sort group",
     -1: "deploy restart scale update rotate enable install configure rollout release fix repair patch",
@@ -24,44 +23,81 @@ _VERB_POINTS = {word: points for points, words in _VERBS.items() for word in wor
 
 # %% ../../nbs/live/081_stakes.ipynb #f5d51785
 _POINTS = r"""
-3 \b(?:without|no|lacking|skipping)\s+(?:an?\s+|any\s+|the\s+|further\s+)?(?:\w+\s+)?(?:passwords?|logins?|auth\w*|credentials|tokens?|keys?|mfa|2fa|tls|encryption|certificates?|checks?|checking|waiting|ci|pipeline|reviews?|approvals?|tests?|testing|backups?|snapshots?|drain\w*|notice|warning|asking|telling|confirmation|permission|consent|anybody|anyone|limits?|rollback|end\s+date|looking)\b
-3 \b(?:any[- ]any|any\s+(?:principal|source|origin|ip|address|host|port|token|certificate|signature|user|visitor)|0\.0\.0\.0|::/0|unlimited|unrestricted|wide\s+open|all\s+interfaces|from\s+anywhere|anonymous\w*|unauthenticated|world-\w+able)\b
-3 \bregardless\s+of|\bno\s+matter\b|\bwhatever\s+(?:it\s+(?:costs|takes)|happens|the\s+cost)|\bat\s+any\s+(?:cost|price)|\b(?:nobody|no\s+one|none)\s+can\b|\bto\s+see\s+what\s+happens|\bwill\s+(?:find\s+out|cope|have\s+to\s+live)
+3 \b(?:without|no|lacking|skipping)\s+(?:an?\s+|any\s+|the\s+|further\s+)?(?:\w+\s+)?(?:passwords?|logins?|auth\w*|credentials|tokens?|keys?|mfa|2fa|
+ tls|encryption|certificates?|checks?|checking|waiting|ci|pipeline|reviews?|approvals?|tests?|testing|backups?|snapshots?|drain\w*|notice|warning|
+ asking|telling|confirmation|permission|consent|anybody|anyone|limits?|rollback|end\s+date|looking)\b
+3 \b(?:any[- ]any|any\s+(?:principal|source|origin|ip|address|host|port|token|certificate|signature|user|visitor)|0\.0\.0\.0|::/0|unlimited|
+ unrestricted|wide\s+open|all\s+interfaces|from\s+anywhere|anonymous\w*|unauthenticated|world-\w+able)\b
+3 \bregardless\s+of|\bno\s+matter\b|\bwhatever\s+(?:it\s+(?:costs|takes)|happens|the\s+cost)|\bat\s+any\s+(?:cost|price)|\b(?:nobody|no\s+one|
+ none)\s+can\b|\bto\s+see\s+what\s+happens|\bwill\s+(?:find\s+out|cope|have\s+to\s+live)
 3 \b(?:plain\s?text|clear\s?text|unencrypted|self-signed|hard-?coded)\b|\bsame\s+(?:\w+\s+)?password|\b(?:mode|to)\s+0?777\b
-3 \bon\s+top\s+of\s+(?:the|our|what)|\bover\s+(?:the\s+)?(?:current|existing|live|running|production|newer)\b|\bin\s+place\s+of\s+the\s+(?:current|live|running)
-2 \b(?:unknown|untrusted|unverified|unsigned|stranger\w*|random|found\s+online|forum|pastebin|gist|telegram|discord|reddit)\b|\bthat\s+(?:link|site|page|url)\b|\bfrom\s+(?:the|a|that)\s+(?:internet|web|chat|e?-?mail|attachment|message|dm)\b
-2 \b(?:root|superusers?|cluster-admin|domain\s+admins?|god\s+mode|owner\s+(?:role|rights?)|full\s+(?:access|rights|control)|write\s+access|admin(?:istrator)?s?(?:\s+(?:rights?|access|role|panel|console))?|sudo)\b
-2 \b(?:master\s+(?:password|key)|credentials?|passwords?|(?:private|api|tls|ssl|ssh|signing|encryption)\s+keys?|secrets?|kubeconfig|id_rsa|dotenv)\b|/etc/(?:shadow|passwd|ssh|ssl|sudoers)|\.(?:ssh|pem|env|pgpass|netrc)\b
+3 \bon\s+top\s+of\s+(?:the|our|what)|\bover\s+(?:the\s+)?(?:current|existing|live|running|production|newer)\b|\bin\s+place\s+of\s+the\s+(?:current|
+ live|running)
+2 \b(?:unknown|untrusted|unverified|unsigned|stranger\w*|random|found\s+online|forum|pastebin|gist|telegram|discord|reddit)\b|\bthat\s+(?:link|site|
+ page|url)\b|\bfrom\s+(?:the|a|that)\s+(?:internet|web|chat|e?-?mail|attachment|message|dm)\b
+2 \b(?:root|superusers?|cluster-admin|domain\s+admins?|god\s+mode|owner\s+(?:role|rights?)|full\s+(?:access|rights|control)|write\s+access|
+ admin(?:istrator)?s?(?:\s+(?:rights?|access|role|panel|console))?|sudo)\b
+2 \b(?:master\s+(?:password|key)|credentials?|passwords?|(?:private|api|tls|ssl|ssh|signing|encryption)\s+keys?|secrets?|kubeconfig|id_rsa|dotenv)\b|
+ /etc/(?:shadow|passwd|ssh|ssl|sudoers)|\.(?:ssh|pem|env|pgpass|netrc)\b
 2 \bwith\s+(?:an?\s+)?(?:empty|blank|null)\b
 1 \bto\s+(?:false|off|disabled?|null|none|zero|0|nothing)\b
-2 \b(?:public|publicly|internet|everybody|everyone|anybody|anyone|the\s+world|outside|external\w*|third[- ]part\w+|competitor\w*|supplier|vendor|agency|guests?|visitors?|courier|contractors?|freelancers?|free\s+(?:online\s+)?(?:\w+\s+)?(?:site|service|tool|app)|personal|gmail|private\s+(?:mail|e-?mail|account|laptop|phone|drive))\b
-2 \b(?:all|every|each|entire|whole)\s+(?:(?:the|our|of|its|your)\s+)*(?:\w+[- ])?(?:customers?|clients?|users?|accounts?|members?|patients?|employees?|interns?|staff|team\w*|suppliers?|vendors?|tenants?|orders?|payments?|invoices?|shipments?|subscriptions?|contracts?|bookings?|balances?|prices?|records?|rows?|tables?|databases?|schemas?|backups?|snapshots?|volumes?|disks?|buckets?|servers?|nodes?|hosts?|masters?|replicas?|clusters?|instances?|machines?|hypervisors?|domains?|mailbox\w*|devices?|routers?|switches|certificates?|addresses|repositor\w+|repos|branches|services?|gateways?|sites?|regions?|traffic|requests?)\b|\b(?:customers|clients|users|accounts|tenants|orders|payments|invoices)\b(?!\s+(?:table|list|page|collection|index))
+2 \b(?:public|publicly|internet|everybody|everyone|anybody|anyone|the\s+world|outside|external\w*|third[- ]part\w+|competitor\w*|supplier|vendor|
+ agency|guests?|visitors?|courier|contractors?|freelancers?|free\s+(?:online\s+)?(?:\w+\s+)?(?:site|service|tool|app)|personal|gmail|
+ private\s+(?:mail|e-?mail|account|laptop|phone|drive))\b
+2 \b(?:all|every|each|entire|whole)\s+(?:(?:the|our|of|its|your)\s+)*(?:\w+[- ])?(?:customers?|clients?|users?|accounts?|members?|patients?|
+ employees?|interns?|staff|team\w*|suppliers?|vendors?|tenants?|orders?|payments?|invoices?|shipments?|subscriptions?|contracts?|bookings?|balances?|
+ prices?|records?|rows?|tables?|databases?|schemas?|backups?|snapshots?|volumes?|disks?|buckets?|servers?|nodes?|hosts?|masters?|replicas?|clusters?|
+ instances?|machines?|hypervisors?|domains?|mailbox\w*|devices?|routers?|switches|certificates?|addresses|repositor\w+|repos|branches|services?|
+ gateways?|sites?|regions?|traffic|requests?)\b|\b(?:customers|clients|users|accounts|tenants|orders|payments|invoices)\b(?!\s+(?:table|list|page|
+ collection|index))
 2 \b(?:prod|production|live|primary|in\s+prod)\b(?!\s+(?:stream|coding|demo|video|preview))
 2 \b(?:kill|crash|destroy|destructive|irreversibl\w+|irrevocabl\w+|permanent\w*|force|forced|forcibly|hard\s+(?:way|reset)|brute)\b
-1 \b(?:at\s+once|in\s+parallel|simultaneous\w*|all\s+together|right\s+(?:now|away)|immediately|at\s+noon|during\s+(?:the\s+)?(?:day|peak|sale|business|office|working|opening|lunch|trading)|mid-?day|in\s+one\s+go|overnight|tonight)\b
-1 \b(?:customers?|users?|accounts?|employees?|patients?|payroll|salar\w+|payments?|invoices?|orders?|shipments?|prices?|balances?|ledgers?|subscriptions?|contracts?|licen[cs]es?|money|budget|spending|billing|bank|iban)\b
-1 \b(?:databases?|db|tables?|schemas?|disks?|volumes?|buckets?|backups?|snapshots?|control\s+plane|etcd|broker|kafka|redis|postgres\w*|mysql|mongo\w*|elastic\w*|masters?|dns|nameservers?|domains?|firewalls?|security\s+groups?|s3|policy|policies|iam|vpn|vault|certificates?|routers?|switch(?:es)?|storage|cluster|hypervisors?|repositor\w+|main|release\s+branch|history|commits|reflog|state)\b
+1 \b(?:at\s+once|in\s+parallel|simultaneous\w*|all\s+together|right\s+(?:now|away)|immediately|at\s+noon|during\s+(?:the\s+)?(?:day|peak|sale|
+ business|office|working|opening|lunch|trading)|mid-?day|in\s+one\s+go|overnight|tonight)\b
+1 \b(?:customers?|users?|accounts?|employees?|patients?|payroll|salar\w+|payments?|invoices?|orders?|shipments?|prices?|balances?|ledgers?|
+ subscriptions?|contracts?|licen[cs]es?|money|budget|spending|billing|bank|iban)\b
+1 \b(?:databases?|db|tables?|schemas?|disks?|volumes?|buckets?|backups?|snapshots?|control\s+plane|etcd|broker|kafka|redis|postgres\w*|mysql|mongo\w*|
+ elastic\w*|masters?|dns|nameservers?|domains?|firewalls?|security\s+groups?|s3|policy|policies|iam|vpn|vault|certificates?|routers?|switch(?:es)?|
+ storage|cluster|hypervisors?|repositor\w+|main|release\s+branch|history|commits|reflog|state)\b
 1 \b(?:all|every|each)\s+(?:\w+\s+){0,2}?\w+s\b|\b(?:every|each)\s+\w+
-1 \b(?:payroll|salar\w+|medical|patients?|hospitals?|compliance|personnel|hr|chats?|recordings|firmware|licen[cs]es|refunds?|payouts?|retention|connection\s+strings?|wildcard)\b
+1 \b(?:payroll|salar\w+|medical|patients?|hospitals?|compliance|personnel|hr|chats?|recordings|firmware|licen[cs]es|refunds?|payouts?|retention|
+ connection\s+strings?|wildcard)\b
 1 \b(?:ssh|rdp|telnet|ftp|smb|smtp)\b
--3 \busers?\b[^.]{0,40}\b(?:their|his\s+or\s+her)\s+(?:own\s+)?\w+|\b(?:their|his|her)\s+own\b|\b(?:10\.\d|192\.168|172\.(?:1[6-9]|2\d|3[01]))\b|\b(?:in|into|to|update|from)\s+(?:the\s+|our\s+)?(?:\w+\s+)?(?:vault|password\s+manager|secrets?\s+manager|keychain)\b|\b(?:careful|double-check|make\s+sure|list\s+of|snapshot\s+of|copy\s+of)\b
--4 ^(?!.*\b(?:prod|production|live)\b).*\b(?:staging|stage|dev|development|sandbox|test|testing|demo|local|localhost|lab|playground|scratch|preview|qa|uat|dummy|sample|mock|fake|my\s+own|draft|example)\b
--3 \b(?:readme|docs?|documentation|wording|heading|headings|title|paragraph|typos?|comments?\s+in|css|colou?rs?|icons?|logo|button|layout|unit\s+tests?|variables?|functions?|methods?|tabs|spaces|indentation|unused\s+imports?|occurrences|unused|label|labels|changelog|diagram|screenshot|tooltip|placeholder|footer|header|newsletter|meeting|calendar|agenda|sprint|backlog|tickets|dependabot|linter|newsfeed|dashboards?\b(?!\s+(?:reachable|public|open|without)))\b
--3 \b(?:as\s+(?:agreed|approved|planned|discussed)|approved|agreed|signed\s+off|reviewed|after\s+(?:approval|review|a\s+backup|the\s+backup|sign-?off)|once\s+\w+\s+(?:agrees|approves|has\s+approved))\b
--2 \b(?:expired|unused|obsolete|stale|orphaned|duplicate|my\s+own|debug|verbose|tracing|memory|cpu|cores?|ram|replicas?|threads?|workers?|pool|connections?|timeouts?|time-?to-live|ttl|log\s+level|heap|cache|caches|alerts?|metrics?|graphs?|charts?|reports?|summary|index|indexes|compression|columns?|healthcheck|probes?|cost\s+cent\w+|maintenance|internal\w*|read-?only|localhost|private\s+(?:network|subnet)|encrypted|vpn\s+only|password\s+(?:form|field|page|policy|manager|rules|reset\s+(?:form|page|mail)))\b
+-3 \busers?\b[^.]{0,40}\b(?:their|his\s+or\s+her)\s+(?:own\s+)?\w+|\b(?:their|his|her)\s+own\b|\b(?:10\.\d|192\.168|172\.(?:1[6-9]|2\d|3[01]))\b|
+ \b(?:in|into|to|update|from)\s+(?:the\s+|our\s+)?(?:\w+\s+)?(?:vault|password\s+manager|secrets?\s+manager|keychain)\b|\b(?:careful|double-check|
+ make\s+sure|list\s+of|snapshot\s+of|copy\s+of)\b
+-4 ^(?!.*\b(?:prod|production|live)\b).*\b(?:staging|stage|dev|development|sandbox|test|testing|demo|local|localhost|lab|playground|scratch|preview|
+ qa|uat|dummy|sample|mock|fake|my\s+own|draft|example)\b
+-3 \b(?:readme|docs?|documentation|wording|heading|headings|title|paragraph|typos?|comments?\s+in|css|colou?rs?|icons?|logo|button|layout|
+ unit\s+tests?|variables?|functions?|methods?|tabs|spaces|indentation|unused\s+imports?|occurrences|unused|label|labels|changelog|diagram|screenshot|
+ tooltip|placeholder|footer|header|newsletter|meeting|calendar|agenda|sprint|backlog|tickets|dependabot|linter|newsfeed|
+ dashboards?\b(?!\s+(?:reachable|public|open|without)))\b
+-3 \b(?:as\s+(?:agreed|approved|planned|discussed)|approved|agreed|signed\s+off|reviewed|after\s+(?:approval|review|a\s+backup|the\s+backup|
+ sign-?off)|once\s+\w+\s+(?:agrees|approves|has\s+approved))\b
+-2 \b(?:expired|unused|obsolete|stale|orphaned|duplicate|my\s+own|debug|verbose|tracing|memory|cpu|cores?|ram|replicas?|threads?|workers?|pool|
+ connections?|timeouts?|time-?to-live|ttl|log\s+level|heap|cache|caches|alerts?|metrics?|graphs?|charts?|reports?|summary|index|indexes|compression|
+ columns?|healthcheck|probes?|cost\s+cent\w+|maintenance|internal\w*|read-?only|localhost|private\s+(?:network|subnet)|encrypted|vpn\s+only|
+ password\s+(?:form|field|page|policy|manager|rules|reset\s+(?:form|page|mail)))\b
 """
 
 # %% ../../nbs/live/081_stakes.ipynb #da3a299d
 _ACTS = frozenset("open pull submit approve direct accept get fetch download".split())      # may be more than a look
 ENOUGH = 4      # points that make an order a human's matter
+_SMALL = (-2, -3)      # points of what makes an order small
 
 _CODE = re.compile(r"(?:^|\s)--?\w|[;{}`$|<>]|\w\(|\w=\S|\b(?:SELECT|FROM|WHERE|INSERT|UPDATE|ALTER|SHOW)\b|"
                    r"^\s*[a-z]+-cli\b")
 
-@lru_cache(1)      # compiled when the first sentence asks
-def _rows() -> list[tuple[int, re.Pattern[str]]]:
-    rows = (row.partition(" ") for row in _POINTS.strip().splitlines())
-    return [(int(n), re.compile(pattern, re.I)) for n, _, pattern in rows]
+_LINES = (row.partition(" ") for row in _POINTS.replace("\n ", "").strip().splitlines())
+_ROWS = [(int(points), re.compile(pattern, re.I)) for points, _, pattern in _LINES]
+
+_APART = re.compile(r"[:;()]|,\s|\s-\s")
+
+def _of_order(sentence: str, verb: str) -> str:
+    "The sentence without remarks."
+    parts = [(part, TOKEN.findall(part.lower())) for part in _APART.split(sentence)]
+    own = next((k for k, (_, words) in enumerate(parts) if verb in words), 0)
+    return " ".join(part for k, (part, words) in enumerate(parts) if k == own or words and words[0] in PREPOSITIONS)
 
 def stakes(sentence: str,      # an order, in English
           ) -> int:            # 0 and less: nothing hangs on it
@@ -71,5 +107,6 @@ def stakes(sentence: str,      # an order, in English
     verb = next((w for w in words[:8] if w in _VERB_POINTS or w in VERBS and VERBS[w].form == "base"), "")
     if not verb: return 0      # nothing is ordered
     looks = VERBS[verb].sense in ("read", "tell") and verb not in _ACTS if verb in VERBS else False
-    gathered = sum(points for points, pattern in _rows() if pattern.search(sentence))
+    order = _of_order(sentence, verb)
+    gathered = sum(points for points, pattern in _ROWS if pattern.search(order if points in _SMALL else sentence))
     return _VERB_POINTS.get(verb, -2 if looks else 1) + gathered

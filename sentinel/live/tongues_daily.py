@@ -11,64 +11,88 @@ from typing import Final
 # %% ../../nbs/live/079_tongues_daily.ipynb #0935ea8f
 DAILY: Final[dict[str, str]] = {
 "de": """
-make: häng verteil weis zuweis trag eintrag buch reservier koch druck schneid näh mal zeichne kleb pack bring hol besorg richt-ein einricht räum-auf-den-tisch
-make: kürz streich-im-text runde rechne vergib-einen-namen nummerier gruppier ersetz-im-text verlink markier hinterleg hinterlass antwort bestätig begrenz
-make: drossel-nicht erzeug generier kompilier übersetz pflege zieh-um umzieh abonnier häng-an anhäng beschrift belege veranstalt organisier vereinbar koordinier
-make: verlänger beantrag bezieh reduzier senk steiger heb fülle mische tausch-im-text optimier beschleunig entwickel programmier prototyp erweiter ergänz stell-um
-read: zähl miss schätz recherchier hör sieh seh blick durchsuch filter sortier ermittel berechn bewert simulier diagnostizier erforsch lerne merk erinner stöber
+make: häng verteil weis zuweis trag eintrag buch reservier koch druck schneid näh mal zeichne kleb pack bring hol besorg richt-ein einricht
+make: räum-auf-den-tisch
+make: kürz streich-im-text runde rechne vergib-einen-namen nummerier gruppier ersetz-im-text verlink markier hinterleg hinterlass antwort bestätig
+make: begrenz
+make: drossel-nicht erzeug generier kompilier übersetz pflege zieh-um umzieh abonnier häng-an anhäng beschrift belege veranstalt organisier vereinbar
+make: koordinier
+make: verlänger beantrag bezieh reduzier senk steiger heb fülle mische tausch-im-text optimier beschleunig entwickel programmier prototyp erweiter
+make: ergänz stell-um
+read: zähl miss schätz recherchier hör sieh seh blick durchsuch filter sortier ermittel berechn bewert simulier diagnostizier erforsch lerne merk
+read: erinner stöber
 read: vermute rate-mal wiege schmeck beacht bemerk erkenn identifizier
-tell: erwähn erinner-mich ruf-an lade-ein gratulier begrüß danke dank bitte-um frage nachfrag antworte präsentier stell-vor kündige-an ankündig veröffentliche-notiz
+tell: erwähn erinner-mich ruf-an lade-ein gratulier begrüß danke dank bitte-um frage nachfrag antworte präsentier stell-vor kündige-an ankündig
+tell: veröffentliche-notiz
 tell: moderier beschreib schilder begründ warne lobe zitier diktier
 """,
 "fr": """
-make: accroch attach réparti distribu assign attribu réserv imprim dessin coll rang emball apport cherche-le prépar organis planifi coordonn rédui baiss augment mont
-make: génèr compil tradui abonn développ programm optimis accélér étend complèt ajust adapt arrondi numérot regroup lie épingl prolong renouvel demand inscri note
+make: accroch attach réparti distribu assign attribu réserv imprim dessin coll rang emball apport cherche-le prépar organis planifi coordonn rédui
+make: baiss augment mont
+make: génèr compil tradui abonn développ programm optimis accélér étend complèt ajust adapt arrondi numérot regroup lie épingl prolong renouvel
+make: demand inscri note
 make: colori plie assembl branch-le connect synchronis-le-calendrier archiv-le-ticket fusionn-ma propos
-read: compt mesur estim recherch écout regard consult parcour filtr tri calcul évalu simul diagnosti étudi appren retien observ devin pès vérifi relis surveill
+read: compt mesur estim recherch écout regard consult parcour filtr tri calcul évalu simul diagnosti étudi appren retien observ devin pès vérifi
+read: relis surveill
 tell: mentionn rappel appel invit félicit salu remerci interrog répond présent annonc décri racont justifi averti cit dict signal
 """,
 "es": """
-make: cuelg adjunt reparte distribu asign reserv imprim dibuj peg guard empac tra[eí] busc-la prepar organiz planific coordin reduc baj sub aument gener compil
-make: traduc suscrib desarroll program optimiz aceler amplí amplia complet ajust adapt redonde numer agrup enlaz fij prolong renuev pide inscrib pint dobla mont
+make: cuelg adjunt reparte distribu asign reserv imprim dibuj peg guard empac tra[eí] busc-la prepar organiz planific coordin reduc baj sub aument
+make: gener compil
+make: traduc suscrib desarroll program optimiz aceler amplí amplia complet ajust adapt redonde numer agrup enlaz fij prolong renuev pide inscrib pint
+make: dobla mont
 make: coloc pon-la-mesa ordena apunt
-read: cuenta-las cuenta-los mide estim investig escuch mir consult recorr filtr calcul evalú evalua simul diagnostic estudi aprend observ adivin pes revis vigil lee
+read: cuenta-las cuenta-los mide estim investig escuch mir consult recorr filtr calcul evalú evalua simul diagnostic estudi aprend observ adivin pes
+read: revis vigil lee
 tell: mencion recuerd llam invit felicit salud agradec pregunt respond present anunci describ cont justific advier cit dict señal
 """,
 "pt": """
-make: pendur anex distribu atribu reserv imprim desenh col guard embal traz busqu prepar organiz planej coordin reduz baix aument ger compil traduz assin inscrev
+make: pendur anex distribu atribu reserv imprim desenh col guard embal traz busqu prepar organiz planej coordin reduz baix aument ger compil traduz
+make: assin inscrev
 make: desenvolv program otimiz aceler ampli complet ajust adapt arredond numer agrup vincul fix prolong renov peç pint dobr mont coloc orden anot
-read: mostre mostra meç mede estim pesquis escut olh consult percorr filtr calcul avali simul diagnostic estud aprend observ adivinh pes revis vigi lei
+read: mostre mostra meç mede estim pesquis escut olh consult percorr filtr calcul avali simul diagnostic estud aprend observ adivinh pes revis vigi
+read: lei
 tell: mencion lembr lig convid parabeniz cumpriment agradeç pergunt respond apresent anunci descrev justifi advirt cit dit sinal
 """,
 "it": """
-make: fai! fate! scala appendi alleg distribu assegn prenot stamp disegn incoll conserv imball porta-mi prepar organizz pianific coordin ridu abbass aument gener compil tradu abbon
-make: iscriv svilupp programm ottimizz acceler ampli complet regol adatt arrotond numer raggrupp colleg fiss prolung rinnov chied dipin pieg mont colloc ordin annot
-read: conta-i conta-le misur stim ricerc ascolt guard consult scorr filtr calcol valut simul diagnostic studi impar osserv indovin pes rived sorvegli legg
+make: fai! fate! scala appendi alleg distribu assegn prenot stamp disegn incoll conserv imball porta-mi prepar organizz pianific coordin ridu abbass
+make: aument gener compil tradu abbon
+make: iscriv svilupp programm ottimizz acceler ampli complet regol adatt arrotond numer raggrupp colleg fiss prolung rinnov chied dipin pieg mont
+make: colloc ordin annot
+read: conta-i conta-le misur stim ricerc ascolt guard consult scorr filtr calcol valut simul diagnostic studi impar osserv indovin pes rived sorvegli
+read: legg
 tell: menzion ricord chiam invit congratul salut ringrazi domand rispond present annunci descriv raccont giustific avvis cit dett segnal
 """,
 "nl": """
-make: hang! bevestig verdeel wijs-toe toewijz reserveer druk-af teken plak! pak! breng haal! bereid organiseer plan! coördineer verlaag verhoog genereer compileer vertaal
-make: abonneer ontwikkel programmeer optimaliseer versnel breid-uit pas-aan rond-af nummer groepeer koppel verleng vernieuw vraag-aan schrijf-in verf! vouw! plaats orden
+make: hang! bevestig verdeel wijs-toe toewijz reserveer druk-af teken plak! pak! breng haal! bereid organiseer plan! coördineer verlaag verhoog
+make: genereer compileer vertaal
+make: abonneer ontwikkel programmeer optimaliseer versnel breid-uit pas-aan rond-af nummer groepeer koppel verleng vernieuw vraag-aan schrijf-in
+make: verf! vouw! plaats orden
 read: tel! meet! schat onderzoek luister kijk! raadpleeg doorzoek filter bereken beoordeel simuleer bestudeer leer! observeer raad! weeg! lees!
 tell: noem! herinner bel! nodig feliciteer groet bedank vraag antwoord presenteer kondig beschrijf vertel waarschuw citeer meld! leg-uit
 """,
 "pl": """
-make: zawieś dołącz rozdziel przydziel zarezerwuj wydrukuj narysuj przyklej spakuj przynieś przygotuj zorganizuj zaplanuj skoordynuj zmniejsz obniż zwiększ podnieś
-make: wygeneruj skompiluj przetłumacz zapisz rozwiń zaprogramuj zoptymalizuj przyspiesz rozszerz uzupełnij dostosuj zaokrąglij ponumeruj pogrupuj połącz przedłuż odnów
+make: zawieś dołącz rozdziel przydziel zarezerwuj wydrukuj narysuj przyklej spakuj przynieś przygotuj zorganizuj zaplanuj skoordynuj zmniejsz obniż
+make: zwiększ podnieś
+make: wygeneruj skompiluj przetłumacz zapisz rozwiń zaprogramuj zoptymalizuj przyspiesz rozszerz uzupełnij dostosuj zaokrąglij ponumeruj pogrupuj
+make: połącz przedłuż odnów
 make: poproś pomaluj złóż! umieść uporządkuj zrestartuj-workera
 read: policz zmierz oszacuj zbadaj posłuchaj obejrzyj przejrzyj przeszukaj przefiltruj oblicz oceń! zasymuluj ucz! obserwuj zgadnij zważ! przeczytaj
 tell: wspomnij przypomnij zadzwoń zaproś pogratuluj pozdrów podziękuj zapytaj odpowiedz zaprezentuj ogłoś opisz opowiedz uzasadnij ostrzeż zacytuj
 restart: zrestartuj
 """,
 "tr": """
-make: as! ekle! dağıt ata! rezerve yazdır çiz! yapıştır paketle getir hazırla düzenle planla azalt düşür artır yükselt oluştur derle çevir geliştir programla hızlandır
+make: as! ekle! dağıt ata! rezerve yazdır çiz! yapıştır paketle getir hazırla düzenle planla azalt düşür artır yükselt oluştur derle çevir geliştir
+make: programla hızlandır
 make: genişlet tamamla uyarla yuvarla numarala grupla bağla uzat! yenile iste! boya! katla yerleştir
 read: say! ölç! tahmin araştır dinle bak! incele filtrele hesapla değerlendir öğren gözle tart! oku!
 tell: hatırlat ara! davet kutla selamla teşekkür sor! yanıtla sun! duyur anlat uyar! alıntıla açıkla bildir
 """,
 "ru": """
-make: повесь прикрепи прилож раздай распредели назначь забронируй распечатай нарисуй приклей упакуй принеси подготов организуй запланируй скоординируй уменьш сниз снизь
-make: увелич повысь сгенерируй скомпилируй переведи подпиши разработай запрограммируй оптимизируй ускор дополни настрой адаптируй округли пронумеруй сгруппируй свяжи
+make: повесь прикрепи прилож раздай распредели назначь забронируй распечатай нарисуй приклей упакуй принеси подготов организуй запланируй
+make: скоординируй уменьш сниз снизь
+make: увелич повысь сгенерируй скомпилируй переведи подпиши разработай запрограммируй оптимизируй ускор дополни настрой адаптируй округли пронумеруй
+make: сгруппируй свяжи
 make: продли запроси запиши покрась собери размести упорядочи отметь внеси согласуй
 read: сосчита измерь оцени исследуй послушай посмотри просмотри отфильтруй рассчитай смоделируй изучи запомни наблюдай угадай взвесь прочти прочит
 tell: упомяни напомни позвони пригласи поздравь поприветствуй поблагодари спроси ответь представь объяви опиши расскажи обоснуй предупреди процитируй

@@ -7,27 +7,30 @@ __all__ = ['ENOUGH', 'weight', 'at_stake']
 
 # %% ../../nbs/live/085_weights.ipynb #e7f8c450
 from .. import patterns as re
-from .abroad import kinds_of_words
+from .abroad import WORDS_OF
 from .foreign import Said
-from .tongues_signs import INTERNET, MIGHTY, OUTSIDE, PUBLIC, SECRET, place_in, unaccented
+from .tongues_signs import INTERNET, MIGHTY, PUBLIC, SECRET, place_in, unaccented
 from .tongues_which import table
 
 # %% ../../nbs/live/085_weights.ipynb #08b28151
 _PROTECTS = re.compile(r"(?i)verschlüssel|\bsicher|\bschütz|chiffr|sauvegard|protég|protèg|\bcifra|respald|proteg|criptograf|crittograf|salvaguard|шифр|защит|"
                        r"сохран|加密|备份|保护|暗号化|バックアップ|保護|암호화|백업|보호|szyfruj|zabezpiecz|şifrele|yedekle|\bkoru|versleutel|beveilig|überwach|monitor|"
-                       r"\bquem\b|\bwer\b|\bquién|\bchi\s+(?:ha|può)|\bqui\s+(?:a|peut)\b|\bкто\b|谁|誰が|누가|\bkto\b|\bkim\b|relatório|bericht|rapport|informe\b|relazion|report|отч[её]т|报告|报表|レポート|報告|보고|raport|rapor|beschränk|limit|restring|restreign|ограничь|限制|制限|제한")
-_ADDS = re.compile(r"(?i)^\W*(?:\w+\s+)?(?:erstell|füg|leg|baue?\b|cr[éeè]+[ae]?r?\b|ajout|añad|agreg|adicion|aggiung|inser|созда[йт]|добав|创建|添加|新增|作成|追加|만들|추가|"
-                   r"utwórz|dodaj|oluştur|ekle|maak|voeg|aktualisier|mets?\s+à\s+jour|actuali[cz]|atualiz|aggiorna|обнови|更新|업데이트|zaktualizuj|güncelle)|(?:作成|追加|更新)し")
+                       r"\bquem\b|\bwer\b|\bquién|\bchi\s+(?:ha|può)|\bqui\s+(?:a|peut)\b|\bкто\b|谁|誰が|누가|\bkto\b|\bkim\b|relatório|bericht|rapport|"
+                       r"informe\b|relazion|report|отч[её]т|报告|报表|レポート|報告|보고|raport|rapor|beschränk|limit|restring|restreign|ограничь|限制|制限|제한")
+_ADDS = re.compile(r"(?i)^\W*(?:\w+\s+)?(?:erstell|füg|leg|baue?\b|cr[éeè]+[ae]?r?\b|ajout|añad|agreg|adicion|aggiung|inser|созда[йт]|добав|创建|添加|新增|"
+                   r"作成|追加|만들|추가|"
+                   r"utwórz|dodaj|oluştur|ekle|maak|voeg|aktualisier|mets?\s+à\s+jour|actuali[cz]|atualiz|aggiorna|обнови|更新|업데이트|zaktualizuj|"
+                   r"güncelle)|(?:作成|追加|更新)し")
 ENOUGH = 4      # points
 
 def weight(text: str, language: str) -> int:
     "How many points a sentence in another language gathers."
-    words, kinds, plain = table(language), kinds_of_words(), unaccented(text)
+    words, plain = table(language), unaccented(text)
     worthy, place = bool(words["no"].search(plain)), place_in(text)
-    signs = (OUTSIDE, kinds["pay"], kinds["strange"], kinds["rivals"], kinds["crowd"])
-    points = 2 * sum(bool(p.search(text)) for p in signs) + 2 * bool(PUBLIC.search(text) or INTERNET.search(text))
+    signs = ("outside", "pay", "strange", "rivals", "crowd")
+    points = 2 * sum(bool(WORDS_OF[kind].search(text)) for kind in signs) + 2 * bool(PUBLIC.search(text) or INTERNET.search(text))
     more = {"lords": 3, "emptied": 2, "access": 1}
-    points += sum(n for kind, n in more.items() if kinds[kind].search(text))
+    points += sum(n for kind, n in more.items() if WORDS_OF[kind].search(text))
     points += 3 * bool(SECRET.search(text)) + 3 * bool(MIGHTY.search(text))
     points += worthy + bool(words["all"].search(text)) * (1 + worthy) + 2 * (place == "production")
     points -= 4 * (place in ("staging", "development"))

@@ -9,6 +9,7 @@ __all__ = ['LONGEST', 'MOST', 'says_nothing', 'sentence_effects', 'words']
 from collections.abc import Iterator
 from .. import patterns as re
 from .abroad import abroad
+from .beside import beside
 from .commands import Setting
 from .effects import Effect
 from .figures import DISMISSED, GONE, KEPT, figure
@@ -173,7 +174,10 @@ def words(text: str,             # in one of thirteen languages
             *first, last = [sentence_effects(part, at, setting, f"{before} {sentence}"[-1500:])
                             for part, at in _asked_apart(sentence, start)]
             found += [e for part in first for e in part if e.kind in _DECIDED] + last      # a lead-in may be a deed
-        else: found += _foreign(sentence, start, language)
+        else:
+            found += _foreign(sentence, start, language)
+            alone = (e for part, at in beside(sentence, language) for e in _foreign(part, start + at, language))
+            found += [e for e in alone if e.undo != "yes" and e.kind != "unread"]
         before = sentence
     if HUMAN.search(plain) and not NO_HUMAN.search(plain): found = [_decided_by_human(e) for e in found]
     if language == "en":

@@ -115,8 +115,9 @@ def reveal(game: Game,
     "What a decision came to. Raises ValueError if nothing was decided there."
     if not -game.turn <= turn < game.turn: raise ValueError("nothing has been decided there yet")
     k = turn % game.turn
-    i, mine = game.items[k], rows_of(replace(game, said=game.said[:k + 1]))[k]
+    i = game.items[k]
     one = Game((i,), (game.said[k],))
+    mine = rows_of(one)[0]
     others = {b: baseline_rows(one, b)[0]["decision"] or "no verdict" for b in baselines}
     return Reveal(i.proposal.action.key, game.said[k].decision, game.said[k].decision in RIGHT[i.proposal.label],
                   i.proposal.label, reason(i.proposal.effects), mine["shaped"] or 0., game.seconds[k], others)
