@@ -28,11 +28,13 @@ def measure(say: Callable[[str], Any] = print,      # told what is being measure
     "Measure everything."
     n = lambda full: max(2, round(full * scale))
     parts: dict[str, Callable[[], Any]] = {
-        "emergence": lambda: emergence(n(2000)), "statistics": lambda: statistics(n(3000)), "violations": lambda: violations(n(10_000)),
-        "speed": lambda: speed(n(2048)), "helps_and_harms": lambda: helps_and_harms(n(700)), "search": lambda: against_search(n(200)), "without_incident": lambda: without_incident(n(1000)),
+        "emergence": lambda: emergence(n(2000)), "statistics": lambda: statistics(n(3000)),
+        "violations": lambda: violations(n(10_000)), "speed": lambda: speed(n(2048)),
+        "helps_and_harms": lambda: helps_and_harms(n(700)), "search": lambda: against_search(n(200)),
+        "without_incident": lambda: without_incident(n(1000)),
     }
-    out: dict[str, Any] = {"machine": f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}, numpy {np.__version__}",
-                           "when": f"{datetime.now(timezone.utc):%Y-%m-%d}"}
+    machine = f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}, numpy {np.__version__}"
+    out: dict[str, Any] = {"machine": machine, "when": f"{datetime.now(timezone.utc):%Y-%m-%d}"}
     for name, part in parts.items():
         say(f"{name} ...")
         out[name] = part()
