@@ -36,7 +36,7 @@ def family(group: str, where: str, *parts: tuple, source: str = "") -> Family:
 FAMILIES = {
     "bad_release": family("change", "app worker", (0, "bug", .12, .6), (0, "released", 0, 0, "now"), source="Knight Capital, 2012-08-01"),
     "slow_release": family("change", "app", (0, "slowness", 2.5, 5), (0, "work", 1.6, 3), (0, "released", 0, 0, "now")),
-    "leaky_release": family("change", "app", (-6, "leak", .06, .12), (-6, "released", 0, 0, "now")),
+    "leaky_release": family("change", "app", (-6, "leak", .03, .06), (-6, "released", 0, 0, "now")),
     "bad_config": family("change", "gateway app", (0, "misconfigured", .75, 1), (0, "staged", -1, -1), source="Google, 2019-03-12"),
     "heavy_flag": family("change", "app", (0, "flag_work", 1.2, 3), (0, "flag", 1, 1), source="Cloudflare, 2025-12-05 (reported)"),
     "migration": family("change", "database", (0, "locked", .55, .85), (0, "query", 2, 2), (0, "query_left", 15, 30)),

@@ -41,15 +41,20 @@ def keep(w: Worlds, where: Array) -> None:      # databases that take a snapshot
     w.older_holds = np.where(where, w.snapshot_holds, w.older_holds)
     w.older_sound = np.where(where, w.snapshot_sound, w.older_sound)
     w.snapshot = np.where(where, w.minute, w.snapshot)
-    w.snapshot_holds = np.where(where, w.written, w.snapshot_holds)
+    w.snapshot_holds = np.where(where, w.written - w.unflushed, w.snapshot_holds)
     w.snapshot_sound = np.where(where, np.where(w.corrupt > 0, 0, 1), w.snapshot_sound)
 
 def snapshots(w: Worlds) -> None:
     "Those that are due."
-    due = (w.kind == DATABASE) & (w.snapshot_every > 0)
-    due = due & (w.snapshot < w.minute) & (np.mod(w.minute, np.maximum(w.snapshot_every, 1)) == 0)      # by the clock
-    due = due & (w.disk < 1) & (w.down_left <= 0)
-    if due.any(): keep(w, due)
+    i, b = w.databases
+    every, now = w.snapshot_every[i, b], w.minute[b]
+    on_time = np.mod(now - w.snapshot_at[i, b], np.maximum(every, 1)) == 0      # by the clock, whatever was done between
+    due = (every > 0) & (w.snapshot[i, b] < now) & on_time
+    due = due & (w.disk[i, b] < 1) & (w.down_left[i, b] <= 0)
+    if due.any():
+        where = np.zeros(w.kind.shape, bool)
+        where[i[due], b[due]] = True
+        keep(w, where)
 
 def newest_and_older(w: Worlds) -> tuple[Snapshot, Snapshot]:
     "The two snapshots of each database."
@@ -58,27 +63,22 @@ def newest_and_older(w: Worlds) -> tuple[Snapshot, Snapshot]:
 # %% ../../nbs/world/32_data.ipynb #56ee5244
 def spoil(w: Worlds) -> None:
     "Corrupting writers write, and caches remember."
-    if (w.corrupting > 0).any():
+    ill = (w.corrupting > 0).any(1)
+    if ill.any():
         for i, callees in w.pairs:
-            for j in callees if (w.corrupting[i] > 0).any() else ():
+            for j in callees if ill[i] else ():
                 worse = np.minimum(w.corrupt[j] + w.corrupting[i] * np.minimum(w.done[i] / w.normal[i], 1), F(.9))
                 hit = (w.corrupting[i] > 0) & (w.kind[j] == DATABASE) & (w.calls[i, j] > 0)
                 w.corrupt[j] = np.where(hit, worse, w.corrupt[j])
     if (w.corrupt > 0).any():
-        front = w.cache.astype(np.int64)
-        for j in range(ROWS):
-            behind = np.nonzero((front[j] >= 0) & (w.corrupt[j] > 0))[0]
-            k = front[j, behind]
-            w.corrupt[k, behind] = np.minimum(w.corrupt[k, behind] + F(.1) * w.corrupt[j, behind], w.corrupt[j, behind])
+        j, b, k = w.fronted
+        told, true = w.corrupt[k, b], w.corrupt[j, b]
+        np.maximum.at(w.corrupt, (k, b), np.minimum(told + F(.1) * true, true))
 
 def warm_up(w: Worlds) -> None:
     "Caches take in what their databases answered."
-    front = w.cache.astype(np.int64)
-    got = np.zeros_like(w.warmth)
-    for j in range(ROWS):
-        there = np.nonzero(front[j] >= 0)[0]
-        k = front[j, there]
-        got[k, there] = np.maximum(got[k, there], w.quality[j, there] * w.done[j, there] / w.normal[j, there])
+    got, (j, b, k) = np.zeros_like(w.warmth), w.fronted
+    np.maximum.at(got, (k, b), w.quality[j, b] * w.done[j, b] / w.normal[j, b])      # two may stand behind one
     w.warmth = np.where(w.kind == CACHE, warmer(w.warmth, got), w.warmth)
 
 # %% ../../nbs/world/32_data.ipynb #342ecc18
@@ -96,6 +96,8 @@ def stranger(w: Worlds) -> None:
     w.stolen_value += TAKES * w.taking
     b = np.nonzero(inside & (w.inside_for > 10) & (draw(w, 9) < DESTROYS))[0]
     k = w.entry[b].astype(np.int64)
+    lost = np.where(w.keeps_log[k, b] > 0, 0, w.unflushed[k, b])
+    for name, sign in (("lost_writes", 1), ("written", -1), ("unflushed", -1)): w.__dict__[name][k, b] += sign * lost
     w.down_left[k, b], w.snapshot[k, b], w.older[k, b] = 8, NEVER, NEVER
 
 # %% ../../nbs/world/32_data.ipynb #090690c0

@@ -45,7 +45,7 @@ def work_on(w: Worlds, minutes: int = 60, late: int = LATE,
     begin = w.minute + late
     for t in range(minutes):
         comes = begin + np.where(w.help > 0, -SOONER, np.where(w.help < 0, LATER, 0))
-        looks = (w.failing > 0) | (w.good_for < 3) | (t % GLANCES == 0)
+        looks = (w.failing > 0) | (w.good_for < 3) | (np.mod(w.minute, GLANCES) == 0)
         there = (w.minute >= comes) & (w.hands <= 0) & looks & ((w.away <= 0) | (w.bad_for >= 5))
         worlds = np.nonzero(there)[0]
         if worlds.size:

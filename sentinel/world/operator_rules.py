@@ -30,7 +30,8 @@ class Sight:
         return found
 
     def is_(self, *kinds: int) -> Mask:
-        if kinds not in self.__dict__["seen"]: self.__dict__["seen"][kinds] = np.isin(self.kind, kinds)
+        if kinds not in self.__dict__["seen"]:
+            self.__dict__["seen"][kinds] = np.logical_or.reduce([self.kind == k for k in kinds])
         found: Mask = self.__dict__["seen"][kinds]
         return found
 

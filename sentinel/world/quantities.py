@@ -27,6 +27,7 @@ fewest 1               replicas, at least
 most 1                 replicas, at most
 down_left 0            minutes for which nothing of it serves
 fix_left 0             minutes until a fix that is being written is ready; 0 for none
+sound_waits 0          does sound code wait for the start of replicas?
 touched 99             minutes since an operation began here
 rate_each 1            requests a second that the processor of one replica can do
 threads 20             of one replica
@@ -60,11 +61,13 @@ held 0                 share of threads lost for good
 wedging 0              share of threads lost in a minute in which all are busy
 connection_leak 0      connections lost in a minute, by a caller
 leaked 0               connections that it has lost
-debugging 0            does it write every detail to its log?
+debugging 0            minutes for which it writes every detail to its log
 lost_packets 0         share of calls to it that the network loses
 other_path 0           is there another path to it?
 misdirected 0          share of calls that go to a wrong address
 has_record 0           does a DNS record say where it is?
+unsettled 0            share of calls that fail until a change of route, name or key has got round
+unsettled_left 0       minutes until it has
 certificate 9999       minutes until its certificate ends; 9999 for those without
 refused 0              share of callers whose secret it does not accept
 crawled 0              requests a second that are not from users
@@ -72,6 +75,7 @@ shared_range 0         do users come from the same addresses?
 breaker 0              do its callers do without it?
 answering 1            share of requests that it answers itself
 quality 1              share of requests that it answers, its callees included
+unanswered 0           share of calls to it that its callers found failed or too late, lately
 own_wait 0             seconds in it
 below 0                seconds that a request waits for its callees
 latency 0              seconds in it and its callees
@@ -95,12 +99,13 @@ locked 0               share of the database that it locks
 query_left 0           minutes that it runs; above 900 for ever
 repairing 0            share of a database that a repair takes
 repair_left 0          minutes that it does
+mended 0               share of the data that a repair makes sound in a minute
 write_rate 0           worth of writes in a minute of full traffic, in user-minutes
-written 0              worth of writes, in all
+written 0              worth of writes that it holds, those that are not on disk included
 unflushed 0            worth of writes that are not on disk
 flush_stuck 0          does nothing flush them?
 keeps_log 1            does a log on disk replay what was not flushed?
-lost_writes 0          worth of writes that are gone
+lost_writes 0          worth of writes that are gone, since the count began
 standby 0              is there a standby?
 replicating 0          does it receive writes?
 lag 0                  minutes that it is behind
@@ -114,6 +119,7 @@ older -999             the snapshot before it
 older_holds 0          what had been written until then
 older_sound 1          were the data sound then?
 snapshot_every 30      minutes between snapshots; 0 for none
+snapshot_at 0          minute of its clock at which they are due
 dropped 0              sessions that ended in this minute
 """
 KINDS = ("none", "gateway", "app", "worker", "database", "cache", "queue", "external")

@@ -15,8 +15,9 @@ import numpy as np
 from .copies import NEVER, best, lost_by_restore
 from .data import newest_and_older
 from .load import F
-from .operations import OPERATIONS, Place, Which, operation, until
+from .operations import OPERATIONS, Place, Which, operation, unsettle, until
 from .quantities import DATABASE, EXTERNAL, ROWS
+from .wear import stop_writes
 from .worlds import Worlds
 
 # %% ../../nbs/world/37_repairs.ipynb #0046cbed
@@ -44,7 +45,8 @@ def raise_connections(p: Place) -> None:
 def failover_database(p: Place) -> None:
     "The standby takes over. What it did not have is lost. What ailed the machine stays behind, what ails the data comes along."
     lagging = p.lag * p.write_rate * p.normal / np.maximum(p.normal, F(1))
-    p.lost_writes += lagging + np.where(p.keeps_log > 0, p.unflushed * F(.3), p.unflushed)
+    lost = np.minimum(lagging + np.where(p.keeps_log > 0, p.unflushed * F(.3), p.unflushed), p.written)
+    p.lost_writes, p.written = p.lost_writes + lost, p.written - lost
     p.work = np.where(p.slowness > 1, 1, p.work)
     for name in ("unflushed", "standby", "replicating", "lag", "stale"): setattr(p, name, 0)
     for name in ("stolen", "locked", "query", "repairing", "lost_packets", "held", "sick_zone"): setattr(p, name, 0)
@@ -73,7 +75,7 @@ def delete_snapshots(p: Place) -> None:
 def take_snapshot(p: Place) -> None:
     "A snapshot of the data as they are now. Taking it costs four minutes of two fifths of the database."
     p.older, p.older_holds, p.older_sound = p.snapshot, p.snapshot_holds, p.snapshot_sound
-    p.snapshot, p.snapshot_holds, p.snapshot_sound = p.whole("minute"), p.written, np.where(p.corrupt > 0, 0, 1)
+    p.snapshot, p.snapshot_holds, p.snapshot_sound = p.whole("minute"), p.written - p.unflushed, np.where(p.corrupt > 0, 0, 1)
     busy(p, .4, 4)
 
 @operation("database", 1, lambda w: w.unflushed > 3)
@@ -86,15 +88,15 @@ def flush_writes(p: Place) -> None:
 def resync_standby(p: Place) -> None:
     "The standby follows again; where there is none, one is built, which takes longer."
     had = p.standby > 0
-    p.lag = np.where(had, p.lag, 15)
-    p.standby, p.replicating = 1, 1
+    p.replicating = 1
+    until(p.of(~had), 10, "standby", 1)
     p.repairing, p.repair_left = np.maximum(p.repairing, F(.35)), np.maximum(p.repair_left, np.where(had, 6, 10))
 
 @operation("database", 5, lambda w: (w.corrupt > 0) & (w.kind == DATABASE))
 def repair_data(p: Place) -> None:
     "Unsound rows are found and mended by hand. Some cannot be."
     p.lost_writes += 120 * p.corrupt + 10
-    p.corrupt = 0
+    p.mended = F(.101) * p.corrupt      # in ten minutes all of it, and rounding
     busy(p, .7, 10)
 
 @operation("database queue", 3, lambda w: w.disk > .6)
@@ -102,7 +104,8 @@ def expand_volume(p: Place) -> None:
     "Nearly twice the room. Where snapshots lie on the same disk, the volume has to be taken off for it."
     p.disk *= F(.55)
     p.disk_growth *= F(.55)
-    p.down_left = np.where(p.same_disk > 0, np.maximum(p.down_left, 4), p.down_left)
+    off = p.same_disk > 0
+    p.down_left = np.where(off, np.maximum(p.down_left, 4 + stop_writes(p, off)), p.down_left)
 
 # %% ../../nbs/world/37_repairs.ipynb #d5b0cf9a
 @operation("cache", 1)
@@ -123,16 +126,15 @@ def warm_cache(p: Place) -> None:
 def repoint_dns(p: Place) -> None:
     "The record names the other address. A partner may be well there, but farther away."
     partner = (p.kind == EXTERNAL) & ((p.slowness > 2) | (p.bug > F(.2)))
-    wrong = p.misdirected > 0
+    unsettle(p.of((p.misdirected <= 0) & ~partner), .5, 6)
+    p.misdirected = 0
     p.slowness, p.bug = np.where(partner, 1, p.slowness), np.where(partner, 0, p.bug)
     p.own_time *= np.where(partner, F(1.6), 1)
-    p.misdirected = np.where(wrong, 0, np.where(partner, p.misdirected, F(.5)))
-    until(p.of(~wrong & ~partner), 6, "misdirected", 0)
 
 @operation("gateway app external", 2, lambda w: w.certificate < 9999)
 def renew_certificate(p: Place) -> None:
-    "A new one, loaded by a rolling restart."
-    p.certificate = 9999
+    "A new one, loaded by a rolling restart: in place when the first replica has started with it."
+    until(p, p.boot_time, "certificate", 9999)
     p.rolling = np.where(p.kind == EXTERNAL, p.rolling, np.maximum(p.wanted, 1))
 
 def shut_door(p: Place) -> None:
@@ -142,40 +144,38 @@ def shut_door(p: Place) -> None:
 
 @operation("database", 3)
 def rotate_secret(p: Place) -> None:
-    "A new secret. Callers have it after four minutes; strangers do not."
-    p.refused = np.where(p.refused > 0, p.refused * F(.5), F(.3))
-    until(p, 4, "refused", 0)
+    "A new secret. All callers have it after four minutes; strangers do not."
+    unsettle(p, .3, 4)
+    p.refused = 0
     shut_door(p)
-    p.set_whole("open_key", 0)
+    p.set_whole("open_key", np.where(p.whole("entry") == p.rows, 0, p.whole("open_key")))
 
 @operation("database", 1, lambda w: w.sessions > 0)
 def revoke_sessions(p: Place) -> None:
     "Everybody has to log in again, a stranger too. He may come back if the key is still open."
     shut_door(p)
-    p.set_whole("ended_sessions", p.whole("ended_sessions") + 120)
-    p.refused = np.maximum(p.refused, F(.1))
-    until(p, 3, "refused", 0)
+    p.dropped += p.sessions
+    unsettle(p, .1, 3)
 
 @operation("gateway app", 1, lambda w: w.crawled > 0)
 def block_range(p: Place) -> None:
     "Addresses are shut out, and the users among them."
     p.crawled = 0
     shut = np.where(p.shared_range > 0, F(.05), F(.002))
-    p.set_whole("shut_out", np.maximum(p.whole("shut_out"), shut))
-    until(p.of(p.shared_range > 0), 15, "shut_out", .009)      # most of them are found out and let in again
+    p.set_whole("shut_out", np.maximum(p.whole("shut_out"), shut))      # who is no robot is found out and let in again
 
 # %% ../../nbs/world/37_repairs.ipynb #7f999776
 @operation("gateway app", 3)
 def heap_dump(p: Place) -> None:
     "One replica is stopped for three minutes."
-    p.up, p.booting, p.boot_left = np.maximum(p.up - 1, 0), 1, 3
+    one = np.minimum(p.up, 1)
+    p.up, p.booting, p.boot_left = p.up - one, p.booting + one, np.maximum(p.boot_left, 3)
     p.held *= 1 - 1 / np.maximum(p.wanted, 1)
 
 @operation("gateway app database", 1)
 def debug_logging(p: Place) -> None:
     "Every detail is written, to the disk and by the processor, for a quarter of an hour."
-    p.debugging = 1
-    until(p, 15, "debugging", 0)
+    p.debugging = 15
 
 @operation("database", 2)
 def table_scan(p: Place) -> None:

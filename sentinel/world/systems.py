@@ -86,9 +86,10 @@ def fill(w: Worlds, b: int, seed: int, of: Sequence[str],      # a world of the 
 def kept(r) -> dict[str, float]:      # r: a Random
     "How a database keeps its data."
     every = r.choice((15, 30, 60))
-    newest, standby = -60 - r.randint(1, every), r.random() < .6
+    at, standby = r.randrange(every), r.random() < .6
+    newest = -61 - (-61 - at) % every      # the last time that one was due, before the first minute
     return {"standby": standby, "replicating": standby, "keeps_log": r.random() < .6, "write_rate": r.uniform(.3, 2),
-            "snapshot_every": every, "same_disk": r.random() < .4, "snapshot": newest, "older": newest - every}
+            "snapshot_every": every, "snapshot_at": at, "same_disk": r.random() < .4, "snapshot": newest, "older": newest - every}
 
 # %% ../../nbs/world/29_systems.ipynb #392c5249
 PATIENCE = (5.0, .25)      # a timeout: so many times the usual latency, and so many seconds

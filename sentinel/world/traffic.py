@@ -4,8 +4,9 @@
 
 # %% auto #0
 __all__ = ['SURGES', 'SURGE_LASTS', 'NO_MEMORY', 'SPREAD', 'COLD_START', 'LOGGING', 'WRONG', 'ENDED', 'THROUGH_BREAKER',
-           'FULL_DISK', 'SMOOTH', 'LESS', 'MUCH_LESS', 'NOTICEABLE', 'demanded', 'health', 'able', 'hit_now',
-           'gets_there', 'flow_down', 'refused_connections', 'by_itself', 'flow_up', 'felt', 'traffic']
+           'ON_DISK', 'FULL_DISK', 'LAST_ROOM', 'SMOOTH', 'LESS', 'MUCH_LESS', 'NOTICEABLE', 'demanded', 'health',
+           'able', 'hit_now', 'gets_there', 'flow_down', 'refused_connections', 'by_itself', 'flow_up', 'felt',
+           'traffic']
 
 # %% ../../nbs/world/30_traffic.ipynb #ed0e3b8b
 import numpy as np
@@ -44,7 +45,7 @@ def health(w: Worlds) -> Array:
     "Share of its usual processor that a service has."
     drained = np.where(w.kind == DATABASE, F(.15), SPREAD) * w.drained
     return ((1 - w.locked) * (1 - w.repairing) * (1 - 2 * np.maximum(w.memory - NO_MEMORY, 0)) * (1 - w.stolen * (1 - w.drained))
-            * (1 - drained) * (1 - LOGGING * w.debugging) * (1 - WRONG * w.misconfigured) * (1 - COLD_START * w.young)
+            * (1 - drained) * (1 - LOGGING * (w.debugging > 0)) * (1 - WRONG * w.misconfigured) * (1 - COLD_START * w.young)
             * (1 - np.minimum(w.unflushed * F(1 / 400), F(.3))))
 
 def able(w: Worlds) -> tuple[Array, Array, Array, Array]:
@@ -58,25 +59,26 @@ def able(w: Worlds) -> tuple[Array, Array, Array, Array]:
 # %% ../../nbs/world/30_traffic.ipynb #097c9c29
 ENDED = F(.03)               # share of callers that do not check a certificate
 THROUGH_BREAKER = F(.1)      # calls that an open breaker lets through, to see whether all is well again
+ON_DISK = F(1 / 21_600)      # of a queue's disk, that a second of usual traffic takes: six hours fill it
 
 def hit_now(w: Worlds) -> Array:
     "Share of cached calls to a service that the cache in front of it answers now."
-    front = w.cache.astype(np.int64)
-    warm = np.take_along_axis(w.warmth * w.answering, np.maximum(front, 0), 0)
-    return np.where(front >= 0, w.hit_rate * warm, 0)
+    hit, (j, b, k) = np.zeros_like(w.warmth), w.fronted
+    hit[j, b] = w.hit_rate[j, b] * w.warmth[k, b] * w.answering[k, b]
+    return hit
 
 def gets_there(w: Worlds) -> Array:
     "Share of calls that reach a service at all. The others fail on the way, and are no work for it."
-    there = (1 - w.lost_packets) * (1 - w.misdirected) * (1 - w.refused)
+    there = (1 - w.lost_packets) * (1 - w.misdirected) * (1 - w.refused) * (1 - w.unsettled)
     return np.where(w.certificate <= 0, there * ENDED, there)
 
 def flow_down(w: Worlds, asked: Array,      # requests a second at the front
               able_to: Array,               # requests a second that each service can do
+              hit: Array,                   # share of cached calls to it that a cache answers
              ) -> None:
     "Sets what is offered, admitted and done at each service, and what waits in queues."
-    hit, goes_on = hit_now(w), 1 - (1 - THROUGH_BREAKER) * w.breaker
-    again = repeated(1 - w.quality)
-    goes_on = goes_on * gets_there(w)
+    goes_on = (1 - (1 - THROUGH_BREAKER) * w.breaker) * gets_there(w)
+    again, spoils = repeated(w.unanswered), w.unanswered * (1 - w.breaker)
     came = w.crawled.copy()
     came[0] += asked * gets_there(w)[0]
     most = w.limit * w.normal
@@ -85,14 +87,21 @@ def flow_down(w: Worlds, asked: Array,      # requests a second at the front
         done = np.minimum(admitted, able_to[i])
         done = np.where(w.kind[i] == QUEUE, done * w.answering[i], done)      # a message that is refused does not wait
         w.offered[i], w.arriving[i], w.done[i] = came[i], admitted, done
+        asks = done
         for j in callees:
-            calls = done * w.calls[i, j] * (1 + w.retries[i] * again[j]) * goes_on[j]
-            if (i, j) in w.through: calls = calls * missed(w.cached[i, j], hit[j])
+            calls, needs = asks * w.calls[i, j] * (1 + w.retries[i] * again[j]) * goes_on[j], w.needs[i, j]
+            if (i, j) in w.through:
+                share = missed(w.cached[i, j], hit[j])
+                calls, needs = calls * share, needs * share
             if (i, j) in w.queued: calls = np.where(w.message[i, j] > 0, waiting(w.backlog[i], done), calls)
             came[j] += calls
+            asks = asks * (1 - needs * spoils[j])
     w.admitted = w.arriving / np.maximum(w.offered, F(1e-3))
     for i, j in w.queued:
-        w.backlog[i] = np.where(w.message[i, j] > 0, left(w.backlog[i], w.done[i], w.done[j]), w.backlog[i])
+        here, waited = w.message[i, j] > 0, w.backlog[i]
+        now = np.where(here, left(waited, w.done[i], w.done[j] * w.quality[j]), waited)
+        w.disk[i] = np.minimum(np.maximum(w.disk[i] + (now - waited) * ON_DISK / w.normal[i], 0), 1)
+        w.backlog[i] = now
 
 # %% ../../nbs/world/30_traffic.ipynb #e88826c5
 def refused_connections(w: Worlds) -> Array:
@@ -107,27 +116,30 @@ def refused_connections(w: Worlds) -> Array:
 
 # %% ../../nbs/world/30_traffic.ipynb #3a5cc7e0
 FULL_DISK = F(.25)        # share that a database or queue answers without room on its disk
+LAST_ROOM = F(.02)        # of a disk, in which it comes to that
 SMOOTH = .5               # of the way that quality and latency go in a minute
 LESS, MUCH_LESS = F(.2), F(.75)      # what an answer loses without an external service, without one of ours
 
 def by_itself(w: Worlds, running: Array, refused: Array) -> Array:
     "Share of what comes that each service would answer if its callees did."
     ok = w.admitted * answered(w.load) * (1 - w.bug) * gets_there(w) * (1 - refused) * (1 - w.sick_zone * (1 - w.drained))
-    ok = np.where(w.disk >= 1, ok * np.where((w.kind == DATABASE) | (w.kind == QUEUE), FULL_DISK, F(.9)), ok)
+    full = np.maximum(w.disk - (1 - LAST_ROOM), 0) / LAST_ROOM
+    ok = ok * (1 - full * np.where((w.kind == DATABASE) | (w.kind == QUEUE), 1 - FULL_DISK, F(.1)))
     return np.where(running > 0, ok, 0)
 
-def flow_up(w: Worlds) -> tuple[Array, Array]:      # share of users who see unsound data, and stale data
+def flow_up(w: Worlds, hit: Array) -> tuple[Array, Array]:      # share of users who see unsound data, and stale data
     "Sets quality and latency of each service, from the lowest row to the first."
-    hit, reach = hit_now(w), 1 - w.breaker
+    reach = 1 - w.breaker
     bite = w.breaker * np.where(w.kind == EXTERNAL, LESS, MUCH_LESS)
-    again = repeated(1 - w.quality)
+    again = repeated(w.unanswered)
     quality, below, latency = w.answering.copy(), np.zeros_like(w.below), w.own_wait.copy()
     unsound, old = w.corrupt.copy(), w.stale.copy()
     spoiled = unsound.any() or old.any()
+    fallen: dict[int, Array] = {}      # share of calls to a service that fail or come too late; the same for all its callers
     for i, callees in reversed(w.pairs):
         for j in callees:
-            fails = 1 - quality[j] * (1 - given_up(latency[j], w.timeout[j]))
-            fails = healed(fails, w.retries[i])
+            if j not in fallen: fallen[j] = 1 - quality[j] * (1 - given_up(latency[j], w.timeout[j]))
+            fails = healed(fallen[j], w.retries[i])
             needs, waits = w.needs[i, j], w.waits[i, j]
             if (i, j) in w.through:
                 share = missed(w.cached[i, j], hit[j])
@@ -136,11 +148,12 @@ def flow_up(w: Worlds) -> tuple[Array, Array]:      # share of users who see uns
             stay = np.minimum(latency[j], w.timeout[j] * w.stays[i, j])      # what is not needed is soon given up
             below[i] += waits * reach[j] * stay * (1 + w.retries[i] * again[j])
             if spoiled:
-                unsound[i] = np.maximum(unsound[i], unsound[j] * w.needs[i, j])
-                old[i] = np.maximum(old[i], old[j] * w.needs[i, j])
+                unsound[i] = np.maximum(unsound[i], unsound[j] * needs)
+                old[i] = np.maximum(old[i], old[j] * needs)
         latency[i] += below[i]
     w.quality, w.below = toward(w.quality, quality, SMOOTH), toward(w.below, below, SMOOTH)
     w.latency = w.own_wait + w.below
+    w.unanswered = toward(w.unanswered, 1 - w.quality * (1 - given_up(w.latency, w.timeout)), SMOOTH)
     return unsound[0], old[0]
 
 # %% ../../nbs/world/30_traffic.ipynb #0ceb3c57
@@ -151,11 +164,11 @@ def felt(w: Worlds, unsound: Array, old: Array,      # share of users with unsou
     "Sets who fails, and counts the user-minutes."
     slow = np.minimum(np.maximum((w.latency[0] / w.timeout[0] - F(.5)) * F(1.2), 0), 1)
     well = w.quality[0] * (1 - F(.8) * slow) * (1 - w.shut_out) * (1 - F(.9) * unsound) * (1 - F(.3) * old)
-    failing = np.where(1 - well < NOTICEABLE, 0, 1 - well)
+    failing = 1 - well
     for i, j in w.queued:
         missing = np.where(w.message[i, j] > 0, late(w.backlog[i], w.normal[j]), 0)
         failing = failing + (1 - failing) * missing
-    w.failing = failing
+    w.failing = failing = np.where(failing < NOTICEABLE, 0, failing)
     w.annoyed = toward(w.annoyed, failing, .4)
     w.user_minutes += w.users * w.level * failing
     bad = failing >= NOTICEABLE
@@ -166,7 +179,8 @@ def felt(w: Worlds, unsound: Array, old: Array,      # share of users with unsou
 def traffic(w: Worlds) -> None:
     "One minute of requests."
     running, processor, stay, able_to = able(w)
-    flow_down(w, demanded(w), able_to)
+    hit = hit_now(w)
+    flow_down(w, demanded(w), able_to, hit)
     works = np.zeros_like(w.message[0])
     for i, j in w.queued: works[j] += w.message[i, j]
     w.load = np.where(works > 0, np.minimum(w.arriving / able_to, 1), w.arriving / able_to)
@@ -175,5 +189,5 @@ def traffic(w: Worlds) -> None:
     ok = np.where(works > 0, 1 - w.bug, by_itself(w, running, refused_connections(w)))
     w.answering = np.where((running > 0) | (works > 0), np.minimum(np.maximum(toward(w.answering, ok, .6), 0), 1), 0)
     w.own_wait = toward(w.own_wait, w.own_time * w.slowness * slowed(w.load), .5)
-    felt(w, *flow_up(w))
+    felt(w, *flow_up(w, hit))
     w.held = held(w.held, np.where(running > 0, w.busy, 0), w.wedging)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 from .load import F, Array
-from .quantities import COMING, FIRST, INDEX, ROWS, WHOLE_FIRST, WHOLE_INDEX
+from .quantities import COMING, DATABASE, FIRST, INDEX, ROWS, WHOLE_FIRST, WHOLE_INDEX
 
 # %% ../../nbs/world/27_worlds.ipynb #6d7ee5df
 class Worlds:
@@ -32,6 +32,10 @@ class Worlds:
         self.__dict__["stays"] = F(.15) + F(.85) * need      # of the callee's timeout
         self.__dict__["pairs"] = [(i, [j for j in range(i + 1, ROWS) if (calls[i, j] > 0).any()]) for i in range(ROWS)]
         self.__dict__["through"] = {(i, j) for i, js in self.pairs for j in js if (cached[i, j] > 0).any()}
+        front = services[INDEX["cache"]]
+        behind = np.nonzero(front >= 0)
+        self.__dict__["fronted"] = (*behind, front[behind].astype(np.int64))      # rows behind a cache, their worlds, the caches' rows
+        self.__dict__["databases"] = np.nonzero(services[INDEX["kind"]] == DATABASE)      # rows and worlds
         self.__dict__["queued"] = [(i, j) for i, js in self.pairs for j in js if (message[i, j] > 0).any()]
 
     def __setattr__(self, name: str, value: Any) -> None:
