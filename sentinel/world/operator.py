@@ -9,7 +9,7 @@ __all__ = ['LATE', 'SOONER', 'LATER', 'GLANCES', 'choose', 'work_on']
 import numpy as np
 from .minute import step
 from .operations import Which
-from .operator_rules import RULES, Sight
+from .operator_rules import RULES, Sight, fits, place
 from .quantities import ROWS
 from .repairs import ORDER, act
 from .worlds import Worlds
@@ -23,13 +23,13 @@ def choose(w: Worlds, worlds: Which,      # in which its hands are free
     hinted = np.arange(ROWS)[:, None] == s.hint
     late_does, late_rows = does.copy(), rows.copy()
     for rule in RULES:
-        fits = rule.where(s) & (s.exists > 0)
-        new = (does < 0) & fits.any(0)
-        does[new], rows[new] = ORDER.index(rule.operation), np.argmax(fits[:, new], 0)
+        here = fits(s, rule)
+        new = (does < 0) & here.any(0)
+        if new.any(): does[new], rows[new] = rule.operation, place(s, rule, here, new)
         if (s.hint >= 0).any():
-            there = fits & hinted
+            there = here & hinted
             new = (late_does < 0) & there.any(0)
-            late_does[new], late_rows[new] = ORDER.index(rule.operation), np.argmax(there[:, new], 0)
+            late_does[new], late_rows[new] = rule.operation, place(s, rule, there, new)
     follow = (s.hint >= 0) & (late_does >= 0)
     return np.where(follow, late_does, does), np.where(follow, late_rows, rows)
 

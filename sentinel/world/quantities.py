@@ -130,7 +130,7 @@ WHOLE = """
 minute 0               0 is the minute in which the first decision is made
 users 100              of the system
 level 1                of demand, 1 on a quiet day
-wobble 0.12            noise of demand
+wobble 0.35            noise of demand
 drift 0                where the noise is drawn to
 noise 0                where it is
 surge 0                demand of a short surge, as a share
