@@ -7,12 +7,13 @@ __all__ = ['FLUSHES', 'NEAR', 'FOUND', 'LOOKS_ROUND', 'TAKES', 'DESTROYS', 'tota
            'newest_and_older', 'spoil', 'warm_up', 'stranger', 'data']
 
 # %% ../../nbs/world/32_data.ipynb #0d8894b7
+from typing import Any
 import numpy as np
 from .caches import warmer
 from .copies import NEVER, Snapshot, at_risk
 from .load import F, Array
 from .quantities import CACHE, DATABASE, ROWS
-from .worlds import Worlds, draw
+from .worlds import Place, Worlds, draw
 
 # %% ../../nbs/world/32_data.ipynb #bcf6328b
 FLUSHES = F(.25)      # chance in a minute that what was written goes to disk
@@ -26,39 +27,30 @@ def total(x: Array) -> Array:      # (rows, worlds)
 
 def write(w: Worlds) -> None:
     "A minute of writes."
-    worth = w.write_rate * w.done * w.quality / np.maximum(w.normal, F(1))
-    w.written += worth
-    w.unflushed += worth
-    flushed = (draw(w, 6) < FLUSHES) & (w.flush_stuck <= 0)
-    w.unflushed = np.where(flushed, w.unflushed * F(.3), w.unflushed)
-    w.lag = np.where(w.standby > 0, np.where(w.replicating > 0, np.maximum(w.lag - 3, 0), w.lag + 1), 0)
-    w.stale = np.where(w.standby > 0, np.minimum(np.maximum(w.lag - 5, 0) * F(.05), 1), 0)
+    p = Place(w, *w.databases)
+    worth = p.write_rate * p.done * p.quality / np.maximum(p.normal, F(1))
+    p.written, unflushed = p.written + worth, p.unflushed + worth
+    flushed = (draw(w, 6)[p.worlds] < FLUSHES) & (p.flush_stuck <= 0)
+    p.unflushed = np.where(flushed, unflushed * F(.3), unflushed)
+    lag = np.where(p.standby > 0, np.where(p.replicating > 0, np.maximum(p.lag - 3, 0), p.lag + 1), 0)
+    p.lag, p.stale = lag, np.where(p.standby > 0, np.minimum(np.maximum(lag - 5, 0) * F(.05), 1), 0)
 
 # %% ../../nbs/world/32_data.ipynb #ca112b4a
-def keep(w: Worlds, where: Array) -> None:      # databases that take a snapshot now
-    "The newest becomes the older one."
-    w.older = np.where(where, w.snapshot, w.older)
-    w.older_holds = np.where(where, w.snapshot_holds, w.older_holds)
-    w.older_sound = np.where(where, w.snapshot_sound, w.older_sound)
-    w.snapshot = np.where(where, w.minute, w.snapshot)
-    w.snapshot_holds = np.where(where, w.written - w.unflushed, w.snapshot_holds)
-    w.snapshot_sound = np.where(where, np.where(w.corrupt > 0, 0, 1), w.snapshot_sound)
+def keep(p: Place) -> None:      # databases
+    "They take a snapshot. The newest before becomes the older one."
+    p.older, p.older_holds, p.older_sound = p.snapshot, p.snapshot_holds, p.snapshot_sound
+    p.snapshot, p.snapshot_holds, p.snapshot_sound = p.whole("minute"), p.written - p.unflushed, p.corrupt <= 0
 
 def snapshots(w: Worlds) -> None:
     "Those that are due."
-    i, b = w.databases
-    every, now = w.snapshot_every[i, b], w.minute[b]
-    on_time = np.mod(now - w.snapshot_at[i, b], np.maximum(every, 1)) == 0      # by the clock, whatever was done between
-    due = (every > 0) & (w.snapshot[i, b] < now) & on_time
-    due = due & (w.disk[i, b] < 1) & (w.down_left[i, b] <= 0)
-    if due.any():
-        where = np.zeros(w.kind.shape, bool)
-        where[i[due], b[due]] = True
-        keep(w, where)
+    p = Place(w, *w.databases)
+    every, now = p.snapshot_every, p.whole("minute")
+    on_time = np.mod(now - p.snapshot_at, np.maximum(every, 1)) == 0      # by the clock, whatever was done between
+    keep(p.of((every > 0) & (p.snapshot < now) & on_time & (p.disk < 1) & (p.down_left <= 0)))
 
-def newest_and_older(w: Worlds) -> tuple[Snapshot, Snapshot]:
+def newest_and_older(x: Any) -> tuple[Snapshot, Snapshot]:      # worlds, or a place in some
     "The two snapshots of each database."
-    return Snapshot(w.snapshot, w.snapshot_holds, w.snapshot_sound), Snapshot(w.older, w.older_holds, w.older_sound)
+    return Snapshot(x.snapshot, x.snapshot_holds, x.snapshot_sound), Snapshot(x.older, x.older_holds, x.older_sound)
 
 # %% ../../nbs/world/32_data.ipynb #56ee5244
 def spoil(w: Worlds) -> None:
@@ -66,10 +58,12 @@ def spoil(w: Worlds) -> None:
     ill = (w.corrupting > 0).any(1)
     if ill.any():
         for i, callees in w.pairs:
-            for j in callees if ill[i] else ():
-                worse = np.minimum(w.corrupt[j] + w.corrupting[i] * np.minimum(w.done[i] / w.normal[i], 1), F(.9))
-                hit = (w.corrupting[i] > 0) & (w.kind[j] == DATABASE) & (w.calls[i, j] > 0)
-                w.corrupt[j] = np.where(hit, worse, w.corrupt[j])
+            if not ill[i]: continue
+            b = np.nonzero(w.corrupting[i] > 0)[0]
+            worse = w.corrupting[i, b] * np.minimum(w.done[i, b] / w.normal[i, b], 1)
+            for j in callees:
+                hit = (w.kind[j, b] == DATABASE) & (w.calls[i, j, b] > 0)
+                w.corrupt[j, b] = np.where(hit, np.minimum(w.corrupt[j, b] + worse, F(.9)), w.corrupt[j, b])
     if (w.corrupt > 0).any():
         j, b, k = w.fronted
         told, true = w.corrupt[k, b], w.corrupt[j, b]
@@ -107,9 +101,10 @@ def data(w: Worlds) -> None:
     spoil(w)
     warm_up(w)
     snapshots(w)
-    follows = (w.standby > 0) & (w.replicating > 0) & (w.lag < NEAR)
-    risk = at_risk(w.written, *newest_and_older(w), follows, np.minimum(w.normal / w.users, 1))
-    w.risk_borne += total(np.where(w.kind == DATABASE, risk, 0))
+    p, risk = Place(w, *w.databases), np.zeros_like(w.written)
+    follows = (p.standby > 0) & (p.replicating > 0) & (p.lag < NEAR)
+    risk[p.rows, p.worlds] = at_risk(p.written, *newest_and_older(p), follows, np.minimum(p.normal / p.whole("users"), 1))
+    w.risk_borne += total(risk)
     stranger(w)
     w.ended_sessions += total(w.dropped)
     w.dropped = 0

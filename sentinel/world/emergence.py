@@ -13,10 +13,9 @@ import numpy as np
 from ..ground import rng_for
 from .load import Array
 from .minute import SET, TIMES, Change, plan, run, step
-from .operations import Which
 from .quantities import APP, CACHE, DATABASE, EXTERNAL, ROWS
 from .systems import systems
-from .worlds import Worlds
+from .worlds import Which, Worlds
 
 # %% ../../nbs/world/41_emergence.ipynb #971a4f1f
 STILL = .05

@@ -15,14 +15,13 @@ from .causes import FAMILIES, OOD_FAMILIES, WAITING_HELPS, active
 from .copies import NEVER
 from .load import Array
 from .minute import Tape, run, step
-from .operations import Which
 from .operator import work_on
 from .quantities import DATABASE, ROWS
 from .repairs import ORDER, act, possible
 from .shapes import OOD_SHAPES, SHAPES
 from .surroundings import FELT, cases, drawn
 from .systems import systems
-from .worlds import Worlds
+from .worlds import Which, Worlds
 
 # %% ../../nbs/world/42_invariants.ipynb #e09a607a
 TINY = 1e-3      # of rounding

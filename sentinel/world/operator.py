@@ -8,11 +8,10 @@ __all__ = ['LATE', 'SOONER', 'LATER', 'GLANCES', 'choose', 'work_on']
 # %% ../../nbs/world/39_operator.ipynb #bf120d91
 import numpy as np
 from .minute import step
-from .operations import Which
 from .operator_rules import RULES, Sight, fits, place
 from .quantities import ROWS
 from .repairs import ORDER, act
-from .worlds import Worlds
+from .worlds import Which, Worlds
 
 # %% ../../nbs/world/39_operator.ipynb #6fd2ecfc
 def choose(w: Worlds, worlds: Which,      # in which its hands are free

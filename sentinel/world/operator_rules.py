@@ -15,10 +15,9 @@ from .causes import KIND
 from .copies import usable
 from .data import newest_and_older
 from .load import F, Array
-from .operations import Which
 from .quantities import APP, DATABASE, GATEWAY, ROWS
-from .repairs import OPERATIONS, ORDER
-from .worlds import Worlds
+from .repairs import OPERATIONS, ORDER, of_kinds
+from .worlds import Which, Worlds
 
 # %% ../../nbs/world/38_rules.ipynb #03015c86
 Mask = NDArray[np.bool_]
@@ -32,14 +31,10 @@ class Sight:
         self.__dict__[name] = found = made(self) if made else np.take(self.w.__dict__[name], self.worlds, -1)
         return found
 
-    def is_(self, *kinds: int) -> Mask:
-        found: Mask = np.logical_or.reduce([self.kind == k for k in kinds])
-        return found
-
 def highest(s: Sight, where: Mask, x: Array) -> Array: return np.where(where, x, 0).max(0)      # in each world
 
 def sound_copy(s: Sight) -> Mask:
-    newest, older = newest_and_older(s)      # type: ignore[arg-type]  # a sight has the same quantities
+    newest, older = newest_and_older(s)
     found: Mask = usable(newest) | usable(older)
     return found
 
@@ -56,14 +51,14 @@ MADE: dict[str, Callable[[Sight], Any]] = {
     "waiting": lambda s: s.backlog / s.normal,                         # seconds of usual work in a queue
     "open": lambda s: s.connections / np.maximum(s.max_connections, 1),
     # of the whole system
-    "hottest": lambda s: highest(s, s.is_(GATEWAY, APP, DATABASE) & (s.down_left <= 0), s.load),
-    "fullest": lambda s: highest(s, s.is_(DATABASE), s.open),
+    "hottest": lambda s: highest(s, of_kinds(s.kind, (GATEWAY, APP, DATABASE)) & (s.down_left <= 0), s.load),
+    "fullest": lambda s: highest(s, s.kind == DATABASE, s.open),
     "spoiling": lambda s: highest(s, s.paused <= 0, s.corrupting),
-    "spoiled": lambda s: highest(s, s.is_(DATABASE), s.corrupt),
+    "spoiled": lambda s: highest(s, s.kind == DATABASE, s.corrupt),
     "losing": lambda s: highest(s, s.leaked > 0, s.connection_leak),
 }
 
-# %% ../../nbs/world/38_rules.ipynb #2c043bcd
+# %% ../../nbs/world/38_rules.ipynb #40b02eeb
 class Condition(NamedTuple):
     "One thing that has to hold."
     quantity: str
@@ -108,7 +103,7 @@ def place(s: Sight, r: Rule, here: Mask, new: Mask) -> Which:
 
 def fits(s: Sight, r: Rule) -> Mask:      # (rows, worlds)
     "Where a rule fits."
-    for key, found in ((r.kinds, lambda: s.is_(*r.kinds)), (r.operation, lambda: OPERATIONS[ORDER[r.operation]].can(s))):
+    for key, found in ((r.kinds, lambda: of_kinds(s.kind, r.kinds)), (r.operation, lambda: OPERATIONS[ORDER[r.operation]].can(s))):
         if key not in s.met: s.met[key] = found()
     out: Mask = s.met[r.kinds] & s.met[r.operation]
     for c in r.conditions: out = out & meets(s, c)
@@ -117,60 +112,72 @@ def fits(s: Sight, r: Rule) -> Mask:      # (rows, worlds)
 # %% ../../nbs/world/38_rules.ipynb #28253d41
 RULES = [rule(line) for line in """
 block_range: crawled > .3 normal
-repoint_dns: misdirected > .08, touched > 6
-take_snapshot: no sound_copy, no corrupt, load < .7
-lift_limit: touched > 1, hottest < .85
-revoke_sessions: entered, intruder, no open_key
-restart_all at gateway app: held > .3, answering < .7, settled, failing > .9
-warm_cache: warmth < .5, touched > 3
+skip_message: settled, poisoned > .45
+take_snapshot: no sound_copy, no corrupt, load < .77
+revoke_sessions: intruder, no open_key
+drain_zone: stolen > .33
+restart_all at gateway app: held > .3, answering < .39, failing > .9
 open_breaker at external: ill_partner
-revert_config: misconfigured > .05, settled
+open_breaker at app database: unanswered > .94
+revert_config: misconfigured > .05
 kill_query: query < 1, locked > .2
-close_breaker at app database: answering > .9, load < .9, touched > 3
+raise_connections: max_connections < .57 connections_needed, touched > 1.6
+close_breaker at app database: answering > .9, touched > 3
+warm_cache: warmth < .5, touched > 3
 warm_cache: warmth < .75, touched > 5
-disable_feature_flag: flag_work > .5
+disable_feature_flag: flag_work > .75
 rotate_secret: entered, intruder
-rotate_secret: entered, open_key
+flush_writes: load > 1, unflushed > 14, flush_stuck
 resume_consumers: no corrupting
-scale_out at gateway app: pressed > .88, fullest < .95, no booting, wanted < 15, touched > 3
-lift_limit: touched > 1, hottest < .9
-scale_out at gateway app: pressed > .88, fullest < .95, no booting, wanted < 15, touched > 1
-resync_standby: standby, no replicating
-purge_queue: waiting > 1800, revertible, failing > .05
-rollback_deploy: ill_code, revertible, settled
+scale_out at gateway app: pressed > .88, fullest < .95, no booting, touched > 3
+repoint_dns at database: misdirected > .12, bad_for > 5, load < .8
+scale_out at gateway app: pressed > .88, fullest < .95, no booting
+open_breaker at app database: load > 1, unanswered > .7, failing > .2, most needed
+open_breaker: failing > .1, needed < .65, answering < .6, touched > 3.8
+restart_all at gateway app: held > .5, settled
+rollback_deploy: ill_code, revertible
 skip_message: poisoned > .3
-expand_volume: disk > .88, no down_left
-restart_all at gateway app: held > .6, answering < .35, settled
+warm_cache: hottest > 1, warmth < .94
+expand_volume: disk > .97
+rollback_deploy: ill_code, revertible
+scale_out at gateway app: pressed > .7, fullest < .95, no booting, touched > 1
 rotate_secret: refused > .15, touched > 5
-limit_traffic: first, hottest > 1.05, failing > .2, touched > 3, limit > .25
-repair_data: corrupt > .01, no down_left, touched > 6, no spoiling
-restore_snapshot: corrupt > .03, no down_left, sound_copy, no spoiling
-open_breaker: needed < .65, answering < .6, touched > 2, failing > .1
-expand_volume: disk > .8, disk_growth > .005, no down_left
+take_snapshot: no sound_copy, no corrupt
+resync_standby: hottest < 1.1, standby, no replicating
 drain_zone: sick_zone > .1
+open_breaker at database: sound_copy, corrupt > .6
+restore_snapshot: corrupt > .03, sound_copy, no spoiling
+open_breaker: needed < .65, answering < .6, touched > 2, failing > .1
+open_breaker at external: missed > .15
 drain_zone: stolen > .35
-restart_all at gateway app: held > .4, answering < .5, settled
-fix_forward: ill_code, no fix_left, settled, touched > 5
-restart_service at gateway app worker: held > .4, settled
+restart_all at gateway app: held > .4, answering < .5
+fix_forward: ill_code, no fix_left, touched > 5
 pause_consumers: corrupting
+raise_connections: max_connections < 1.15 connections_needed
 renew_certificate: certificate < 20
-purge_queue: waiting > 600, revertible, failing > .02
+purge_queue: waiting > 600, revertible
+repair_data: touched > 8.4, corrupt > .01, no spoiling
 limit_traffic: first, hottest > 1.05, failing > .2, limit > 2
-purge_queue: waiting > 400, revertible, failing > .01
-undrain_zone: no sick_zone, stolen < .2
-close_breaker at external: no ill_partner
-raise_connections: max_connections < 1.15 connections_needed, memory < .78, touched > 2
-restart_service at gateway app worker: leaked > 1, no connection_leak, settled
+warm_cache: warmth < .75
+lift_limit: hottest < .85
+delete_snapshots: touched > 2, disk > .85
+purge_queue: waiting > 360, revertible
+open_breaker at app database: unanswered > .7
+open_breaker at app: unanswered > 1.7, no booting
+fix_forward: ill_code, no fix_left
+repoint_dns: misdirected > .08
+undrain_zone: hottest > 1, no sick_zone, stolen < .1
+limit_traffic: first, hottest > 1.05, failing > .2, touched > 3, limit > .75
 flush_writes: unflushed > 12, flush_stuck
-reroute: lost_packets > .08
-reroute at database: sick_zone > .05
+open_breaker at app: unanswered > .3, needed < .4
+open_breaker at app: unanswered > .85, no booting
+reroute at database: hottest < 1, sick_zone > .05
 reroute: lost_packets > .005
-raise_connections: max_connections, open > 1, touched > 3, memory < .75, no losing
-repoint_dns: misdirected, touched > 6
-failover_database: ill_machine, lag < 4, no down_left
-restart_service at gateway app worker: held > .25, settled
-drain_zone: sick_zone > .02
+repoint_dns: misdirected
+close_breaker at external: answering > .9, no ill_partner
+clear_cache: corrupt > .15
+drain_zone: stolen > .22
+raise_connections: open > 1, touched > 3, memory < .75
+restart_service at gateway app worker: hottest < 1, leaked > 1, no connection_leak, settled
 drain_zone: stolen > .2
-scale_out at worker: load > .95, no booting, wanted < 13, no paused, touched > 3
-clear_cache: corrupt > .03, spoiled < .03
 """.strip().splitlines()]

@@ -7,18 +7,18 @@ __all__ = ['HAS_SNAPSHOT', 'SUBMISSIONS', 'LOOKS', 'ORDER', 'busy', 'kill_query'
            'restore_snapshot', 'delete_snapshots', 'take_snapshot', 'flush_writes', 'resync_standby', 'repair_data',
            'expand_volume', 'clear_cache', 'warm_cache', 'repoint_dns', 'renew_certificate', 'shut_door',
            'rotate_secret', 'revoke_sessions', 'block_range', 'heap_dump', 'debug_logging', 'table_scan',
-           'severity_high', 'severity_low', 'root_cause', 'resolution', 'act', 'possible']
+           'severity_high', 'severity_low', 'root_cause', 'resolution', 'of_kinds', 'act', 'possible']
 
 # %% ../../nbs/world/37_repairs.ipynb #110ee0cb
 from typing import Any
 import numpy as np
 from .copies import NEVER, best, lost_by_restore
-from .data import newest_and_older
-from .load import F
-from .operations import OPERATIONS, Place, Which, operation, unsettle, until
+from .data import keep, newest_and_older
+from .load import F, Array
+from .operations import OPERATIONS, operation, unsettle, until
 from .quantities import DATABASE, EXTERNAL, ROWS
 from .wear import stop_writes
-from .worlds import Worlds
+from .worlds import Place, Which, Worlds
 
 # %% ../../nbs/world/37_repairs.ipynb #0046cbed
 def busy(p: Place, share: float, minutes: int) -> None:
@@ -57,7 +57,7 @@ HAS_SNAPSHOT = lambda w: (w.snapshot > NEVER) | (w.older > NEVER)
 @operation("database", 4, HAS_SNAPSHOT)
 def restore_snapshot(p: Place) -> None:
     "The best snapshot comes back. All that was written since is lost."
-    newest, older = newest_and_older(p)      # type: ignore[arg-type]  # a place has the same quantities
+    newest, older = newest_and_older(p)
     s = best(newest, older)
     p.lost_writes += lost_by_restore(p.written, s.holds)
     p.written = np.minimum(p.written, s.holds)
@@ -74,8 +74,7 @@ def delete_snapshots(p: Place) -> None:
 @operation("database", 2)
 def take_snapshot(p: Place) -> None:
     "A snapshot of the data as they are now. Taking it costs four minutes of two fifths of the database."
-    p.older, p.older_holds, p.older_sound = p.snapshot, p.snapshot_holds, p.snapshot_sound
-    p.snapshot, p.snapshot_holds, p.snapshot_sound = p.whole("minute"), p.written - p.unflushed, np.where(p.corrupt > 0, 0, 1)
+    keep(p)
     busy(p, .4, 4)
 
 @operation("database", 1, lambda w: w.unflushed > 3)
@@ -104,8 +103,8 @@ def expand_volume(p: Place) -> None:
     "Nearly twice the room. Where snapshots lie on the same disk, the volume has to be taken off for it."
     p.disk *= F(.55)
     p.disk_growth *= F(.55)
-    off = p.same_disk > 0
-    p.down_left = np.where(off, np.maximum(p.down_left, 4 + stop_writes(p, off)), p.down_left)
+    off = p.of(p.same_disk > 0)
+    off.down_left = np.maximum(off.down_left, 4 + stop_writes(off))
 
 # %% ../../nbs/world/37_repairs.ipynb #d5b0cf9a
 @operation("cache", 1)
@@ -208,6 +207,11 @@ LOOKS = ("heap_dump", "debug_logging", "table_scan")
 ORDER = tuple(OPERATIONS)      # an operation as a number; -1 is none
 
 # %% ../../nbs/world/37_repairs.ipynb #186fe119
+def of_kinds(kind: Array, kinds: tuple[int, ...]) -> np.ndarray[Any, np.dtype[np.bool_]]:
+    "Is it one of these kinds?"
+    found: np.ndarray[Any, np.dtype[np.bool_]] = np.logical_or.reduce([kind == k for k in kinds])
+    return found
+
 def act(w: Worlds, does: Which,                   # for each world an index into ORDER; -1 for nothing
         rows: Which,                              # for each world the target's row
         worlds: Which | None = None,              # in these worlds alone; all if None
@@ -218,7 +222,7 @@ def act(w: Worlds, does: Which,                   # for each world an index into
         o, mine = OPERATIONS[ORDER[k]], does == k
         p = Place(w, rows[mine], worlds[mine])
         p.set_whole("hands", np.maximum(p.whole("hands"), o.hands))
-        if o.kinds: p = p.of((p.exists > 0) & np.isin(p.kind, o.kinds) & o.can(p))
+        if o.kinds: p = p.of(of_kinds(p.kind, o.kinds) & o.can(p))
         o.does(p)
         if o.kinds: p.touched = 0
 
@@ -227,5 +231,5 @@ def possible(w: Worlds) -> np.ndarray[Any, np.dtype[np.bool_]]:      # (operatio
     out = np.zeros((len(ORDER), ROWS, len(w)), bool)
     for k, o in enumerate(OPERATIONS.values()):
         if not o.kinds: out[k, 0] = True
-        else: out[k] = (w.exists > 0) & np.isin(w.kind, o.kinds) & o.can(w)
+        else: out[k] = of_kinds(w.kind, o.kinds) & o.can(w)
     return out

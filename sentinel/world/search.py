@@ -9,13 +9,12 @@ __all__ = ['candidates', 'best_now', 'searched', 'own_mistakes', 'against_search
 from typing import Any
 import numpy as np
 from .load import Array
-from .minute import step
-from .operations import Which
+from .minute import run, step
 from .operator import LATE, work_on
 from .repairs import LOOKS, ORDER, SUBMISSIONS, act, possible
 from .surroundings import cases
 from .value import BATCH, cost, margin
-from .worlds import Worlds, other_future
+from .worlds import Which, Worlds, other_future
 
 # %% ../../nbs/world/43_search.ipynb #4c16b4b2
 def candidates(w: Worlds) -> tuple[Which, Which, Which]:
@@ -28,8 +27,9 @@ def candidates(w: Worlds) -> tuple[Which, Which, Which]:
     return np.concatenate([every, which]), np.concatenate([nothing, does]), np.concatenate([0 * every, rows])
 
 def best_now(w: Worlds, minutes: int, futures: int = 2,      # minutes that are left; futures to try in
+             helped: bool = True,                            # does the operator go on after it? Nobody does, if not
             ) -> tuple[Which, Which]:                        # an operation (-1 for nothing) and a row for each world
-    "What costs least if the operator goes on after it."
+    "What costs least."
     which, does, rows = candidates(w)
     value = np.zeros(len(which))
     for k in range(1, futures + 1):
@@ -39,16 +39,16 @@ def best_now(w: Worlds, minutes: int, futures: int = 2,      # minutes that are 
             other_future(hour, k)
             act(hour, does[part], rows[part])
             step(hour)
-            value[part] += cost(work_on(hour, minutes - 1, late=0))
+            value[part] += cost(work_on(hour, minutes - 1, late=0) if helped else run(hour, minutes - 1))
     order = np.lexsort((np.arange(len(which)), value, which))
     first = np.searchsorted(which[order], np.arange(len(w)))
     return does[order[first]], rows[order[first]]
 
-def searched(w: Worlds, minutes: int = 60, late: int = LATE) -> Worlds:      # the same worlds, for convenience
+def searched(w: Worlds, minutes: int = 60, late: int = LATE, helped: bool = True) -> Worlds:      # the same worlds, for convenience
     "Work on incidents by search, in place."
     for t in range(minutes):
         free = np.nonzero(w.hands <= 0)[0] if t >= late else np.array([], int)
-        if free.size: act(w, *best_now(w.take(free), minutes - t), free)
+        if free.size: act(w, *best_now(w.take(free), minutes - t, helped=helped), free)
         step(w)
     return w
 
@@ -71,9 +71,9 @@ def own_mistakes(w: Worlds) -> Array:      # (2, actions): advantage over waitin
     return np.stack([waited - done, margin(waited)])
 
 def against_search(n: int = 200, first: int = 80_000) -> dict[str, float]:
-    "The operator beside the search: mean cost of each, their ratio, and the shares of its actions that cost something and that do harm."
+    "The operator beside both searches: mean cost of each, ratios, and the shares of its actions that cost something and that do harm."
     w, _ = cases(range(first, first + n))
-    mine, best = cost(work_on(w.copy())), cost(searched(w.copy()))
+    mine, best, greedy = (float(cost(x).mean()) for x in (work_on(w.copy()), searched(w.copy()), searched(w.copy(), helped=False)))
     worth, edge = own_mistakes(w)
-    means = {"operator": float(mine.mean()), "search": float(best.mean()), "ratio": float(mine.mean() / best.mean())}
+    means = {"operator": mine, "search": best, "ratio": mine / best, "greedy": greedy, "ratio to greedy": mine / greedy}
     return {"incidents": n, **means, "its actions": len(worth), "cost something": float((worth < -1).mean()), "do harm": float((worth < -edge).mean())}

@@ -106,11 +106,8 @@ def flow_down(w: Worlds, asked: Array,      # requests a second at the front
 # %% ../../nbs/world/30_traffic.ipynb #e88826c5
 def refused_connections(w: Worlds) -> Array:
     "Share of calls to a database for which there is no connection. Sets `connections`."
-    used, counts = np.zeros_like(w.connections), (w.max_connections > 0).any(1)
-    for i, callees in w.pairs:
-        mine = opened(w.up[i], w.connections_each[i], w.busy[i]) + w.leaked[i]
-        for j in callees:
-            if counts[j]: used[j] += np.where((w.max_connections[j] > 0) & (w.calls[i, j] > 0), mine, 0)
+    used, mine = np.zeros_like(w.connections), opened(w.up, w.connections_each, w.busy) + w.leaked
+    for i, j in w.connected: used[j] += mine[i] * w.connects[i, j]
     w.connections = used
     return np.where(w.max_connections > 0, np.maximum(1 - w.max_connections / np.maximum(used, F(.1)), 0), 0)
 
@@ -148,8 +145,9 @@ def flow_up(w: Worlds, hit: Array) -> tuple[Array, Array]:      # share of users
             stay = np.minimum(latency[j], w.timeout[j] * w.stays[i, j])      # what is not needed is soon given up
             below[i] += waits * reach[j] * stay * (1 + w.retries[i] * again[j])
             if spoiled:
-                unsound[i] = np.maximum(unsound[i], unsound[j] * needs)
-                old[i] = np.maximum(old[i], old[j] * needs)
+                told = needs * reach[j]      # who is not asked tells nothing wrong
+                unsound[i] = np.maximum(unsound[i], unsound[j] * told)
+                old[i] = np.maximum(old[i], old[j] * told)
         latency[i] += below[i]
     w.quality, w.below = toward(w.quality, quality, SMOOTH), toward(w.below, below, SMOOTH)
     w.latency = w.own_wait + w.below

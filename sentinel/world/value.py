@@ -10,11 +10,10 @@ from typing import NamedTuple
 import numpy as np
 from .data import total
 from .load import F, Array
-from .operations import Which
 from .operator import LATE, work_on
 from .repairs import ORDER, act, possible
 from .surroundings import cases
-from .worlds import Worlds, other_future
+from .worlds import Which, Worlds, other_future
 
 # %% ../../nbs/world/40_value.ipynb #d4cb8a7e
 SESSION = F(.5)      # user-minutes that logging in again takes
