@@ -6,22 +6,24 @@
 __all__ = ['LATE', 'SOONER', 'LATER', 'GLANCES', 'choose', 'work_on']
 
 # %% ../../nbs/world/39_operator.ipynb #bf120d91
+from collections.abc import Sequence
 import numpy as np
 from .minute import step
-from .operator_rules import RULES, Sight, fits, place
+from .operator_rules import RULES, Rule, Sight, fits, place
 from .quantities import ROWS
 from .repairs import ORDER, act
 from .worlds import Which, Worlds
 
 # %% ../../nbs/world/39_operator.ipynb #6fd2ecfc
 def choose(w: Worlds, worlds: Which,      # in which its hands are free
+           rules: Sequence[Rule] = RULES,
           ) -> tuple[Which, Which]:       # for each: an index into ORDER, -1 for nothing; and the target's row
     "What the operator does next. A service that was named as the root cause comes first, if a rule fits there."
     s, n = Sight(w, worlds), len(worlds)
     does, rows = np.full(n, -1), np.zeros(n, np.int64)
     hinted = np.arange(ROWS)[:, None] == s.hint
     late_does, late_rows = does.copy(), rows.copy()
-    for rule in RULES:
+    for rule in rules:
         here = fits(s, rule)
         new = (does < 0) & here.any(0)
         if new.any(): does[new], rows[new] = rule.operation, place(s, rule, here, new)
@@ -39,6 +41,7 @@ GLANCES = 4                     # minutes between two looks while all is well
 
 def work_on(w: Worlds, minutes: int = 60, late: int = LATE,
             log: list[tuple[int, Which, Which, Which]] | None = None,      # (minute, worlds, operations, rows), appended
+             rules: Sequence[Rule] = RULES,
            ) -> Worlds:                                                    # the same worlds, for convenience
     "Let the operator work for some minutes, in place."
     begin = w.minute + late
@@ -48,7 +51,7 @@ def work_on(w: Worlds, minutes: int = 60, late: int = LATE,
         there = (w.minute >= comes) & (w.hands <= 0) & looks & ((w.away <= 0) | (w.bad_for >= 5))
         worlds = np.nonzero(there)[0]
         if worlds.size:
-            does, rows = choose(w, worlds)
+            does, rows = choose(w, worlds, rules)
             act(w, does, rows, worlds)
             did = does >= 0
             if log is not None and did.any(): log.append((int(w.minute[0]), worlds[did], does[did], rows[did]))
