@@ -46,7 +46,8 @@ def broken(before: Worlds, after: Worlds,
         "a copy is not from tomorrow": db & (after.snapshot > after.minute),
         "a copy holds nothing that came after": new & (after.snapshot_holds > after.written + TINY),
         "a copy does not change": kept & (after.snapshot_holds != before.snapshot_holds),
-        "what a database no longer holds is counted as lost, once": db & (gone(before, after) > TINY * (1 + after.written)),
+        "what a database no longer holds is counted as lost, once":
+            db & (gone(before, after) > TINY * (1 + after.written)),
         "lost writes stay lost": after.lost_writes < before.lost_writes - TINY,
         "shares are shares": share & there,
         "no more replicas than wanted": there & ((after.up > after.wanted) | (after.up < 0) | (after.wanted > 20)),
@@ -166,12 +167,13 @@ def statistics(n: int = 1000, first: int = 70_000) -> list[dict[str, Any]]:
 
 # %% ../../nbs/world/42_invariants.ipynb #d83737ad
 def without_incident(n: int = 1000, first: int = 600_000) -> dict[str, float]:
-    "What the odd things of a system do alone. Where they are `felt before`, the system is drawn anew; the rest is of those that remain."
+    "What odd things do alone. Where they are `felt before`, the system is drawn anew; the rest is of those that remain."
     calm, ill = drawn(range(first, first + n), tuple(FAMILIES), tuple(SHAPES))[1:3]
     left = calm.take(np.nonzero(~ill)[0])
     at_once = left.failing >= FELT
     run(left, 60)
-    return {"felt before": float(np.mean(ill)), "felt at once": float(np.mean(at_once)), "quiet hour": float(np.mean(left.user_minutes < 60))}
+    well = left.user_minutes < 60
+    return {"felt before": float(ill.mean()), "felt at once": float(at_once.mean()), "quiet hour": float(well.mean())}
 
 # %% ../../nbs/world/42_invariants.ipynb #029bf899
 def speed(n: int = 2048) -> dict[str, float]:

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 import numpy as np
 from .causes import KIND
-from .load import F, Array
+from .load import F
 from .minute import SET, Change, plan
 from .quantities import DATABASE
 from .traffic import ON_DISK

@@ -11,7 +11,7 @@ import numpy as np
 from .minute import step
 from .operator_rules import RULES, Rule, Sight, fits, place
 from .quantities import ROWS
-from .repairs import ORDER, act
+from .repairs import act
 from .worlds import Which, Worlds
 
 # %% ../../nbs/world/39_operator.ipynb #6fd2ecfc

@@ -42,11 +42,12 @@ MADE: dict[str, Callable[[Sight], Any]] = {
     "first": lambda s: np.arange(ROWS)[:, None] == 0 * s.hands,
     "entered": lambda s: np.arange(ROWS)[:, None] == s.entry,          # the database that a stranger came through
     "settled": lambda s: (s.rolling <= 0) & (s.down_left <= 0),
-    "ill_code": lambda s: ((s.bug > .02) | (s.slowness > 1.3) | (s.leak > .005) | (s.corrupting > 0) | (s.connection_leak > 0)) & (s.sound_waits <= 0),
+    "ill_code": lambda s: ((s.bug > .02) | (s.slowness > 1.3) | (s.leak > .005) | (s.corrupting > 0)
+                           | (s.connection_leak > 0)) & (s.sound_waits <= 0),
     "ill_machine": lambda s: (s.lost_packets > .1) | (s.slowness > 2) | (s.stolen > .3) | (s.sick_zone > .1),
     "ill_partner": lambda s: (s.slowness > 2) | (s.bug > .2),
     "sound_copy": sound_copy,
-    "pressed": lambda s: s.processor / np.maximum(s.admitted[0], F(.25)),      # load of its processor if everybody were let in
+    "pressed": lambda s: s.processor / np.maximum(s.admitted[0], F(.25)),      # its processor, if everybody were let in
     "missed": lambda s: s.needed * s.unanswered,                       # what its callers lose by it
     "waiting": lambda s: s.backlog / s.normal,                         # seconds of usual work in a queue
     "open": lambda s: s.connections / np.maximum(s.max_connections, 1),
@@ -71,14 +72,15 @@ class Rule(NamedTuple):
     operation: int                  # index into ORDER
     kinds: tuple[int, ...]
     conditions: tuple[Condition, ...]
-    most: str = ""                  # the quantity that is greatest at the place that is chosen; the first place, if none
+    most: str = ""                  # the quantity that is greatest where it is done; the first place, if none
 
 def condition(text: str) -> Condition:
     "A condition from its words. Raises ValueError."
     match text.split():
         case [name]: return Condition(name, True, 0)
         case ["no", name]: return Condition(name, False, 0)
-        case [name, ("<" | ">") as sign, number, *unit] if len(unit) < 2: return Condition(name, sign == ">", float(number), *unit)
+        case [name, ("<" | ">") as sign, number, *unit] if len(unit) < 2:
+            return Condition(name, sign == ">", float(number), *unit)
     raise ValueError(f"not a condition: {text!r}")
 
 def rule(line: str) -> Rule:      # operation: conditions; or: operation at kinds: conditions, most quantity
@@ -111,8 +113,8 @@ def place(s: Sight, r: Rule, here: Mask, new: Mask) -> Which:
 
 def fits(s: Sight, r: Rule) -> Mask:      # (rows, worlds)
     "Where a rule fits."
-    for key, found in ((r.kinds, lambda: of_kinds(s.kind, r.kinds)), (r.operation, lambda: OPERATIONS[ORDER[r.operation]].can(s))):
-        if key not in s.met: s.met[key] = found()
+    if r.kinds not in s.met: s.met[r.kinds] = of_kinds(s.kind, r.kinds)
+    if r.operation not in s.met: s.met[r.operation] = OPERATIONS[ORDER[r.operation]].can(s)
     out: Mask = s.met[r.kinds] & s.met[r.operation]
     for c in r.conditions: out = out & meets(s, c)
     return out

@@ -11,7 +11,6 @@ import json, os, time
 from argparse import ArgumentParser
 from collections.abc import Sequence
 from multiprocessing import get_context
-from multiprocessing.pool import Pool
 from pathlib import Path
 from typing import Any
 import numpy as np
@@ -37,10 +36,10 @@ def length(lines: Sequence[str]) -> float:
     return WORD * sum(x.count(",") + 2 for x in lines)
 
 # %% ../../nbs/world/47_practice.ipynb #751423a6
-IDEAS = """failing > .02, failing > .1, failing > .3, failing < .05, load < .8, load > 1, hottest < 1, hottest < .85, hottest > 1, touched > 2,
-touched > 5, touched > 10, unanswered > .3, unanswered > .6, unanswered < .1, needed < .4, needed < .7, missed > .1, missed > .03, memory < .8,
-fullest < .95, bad_for > 5, answering < .8, answering > .9, processor < .8, busy > .9, standby, sound_copy, no down_left, settled, no booting,
-no spoiling, spoiled < .03""".replace("\n", " ").split(", ")
+IDEAS = """failing > .02, failing > .1, failing > .3, failing < .05, load < .8, load > 1, hottest < 1, hottest < .85,
+hottest > 1, touched > 2, touched > 5, touched > 10, unanswered > .3, unanswered > .6, unanswered < .1, needed < .4,
+needed < .7, missed > .1, missed > .03, memory < .8, fullest < .95, bad_for > 5, answering < .8, answering > .9,
+processor < .8, busy > .9, standby, sound_copy, no down_left, settled, no booting, no spoiling, spoiled < .03""".replace("\n", " ").split(", ")
 MOST = "missed load pressed held arriving unanswered needed corrupt waiting open processor disk".split()
 FACTORS = (.5, .7, .8, .9, 1.1, 1.25, 1.5, 2)
 
@@ -122,7 +121,8 @@ def practise(lines: Sequence[str], seconds: float, pieces: int = 8, seed: int = 
 
 def main() -> None:
     "Practise, and write the rules as lines."
-    p = ArgumentParser(prog="python -m sentinel.world.practice", description="Find better rules for the operator, on training incidents.")
+    p = ArgumentParser(prog="python -m sentinel.world.practice",
+                       description="Find better rules for the operator, on training incidents.")
     p.add_argument("--seconds", type=float, default=600, help="how long")
     p.add_argument("--pieces", type=int, default=8, help=f"training incidents, in {PIECE}s")
     p.add_argument("--seed", type=int, default=0)

@@ -44,7 +44,8 @@ def best_now(w: Worlds, minutes: int, futures: int = 2,      # minutes that are 
     first = np.searchsorted(which[order], np.arange(len(w)))
     return does[order[first]], rows[order[first]]
 
-def searched(w: Worlds, minutes: int = 60, late: int = LATE, helped: bool = True) -> Worlds:      # the same worlds, for convenience
+def searched(w: Worlds, minutes: int = 60, late: int = LATE, helped: bool = True,
+            ) -> Worlds:      # the same worlds, for convenience
     "Work on incidents by search, in place."
     for t in range(minutes):
         free = np.nonzero(w.hands <= 0)[0] if t >= late else np.array([], int)
@@ -71,9 +72,11 @@ def own_mistakes(w: Worlds) -> Array:      # (2, actions): advantage over waitin
     return np.stack([waited - done, margin(waited)])
 
 def against_search(n: int = 200, first: int = 80_000) -> dict[str, float]:
-    "The operator beside both searches: mean cost of each, ratios, and the shares of its actions that cost something and that do harm."
+    "The operator beside both searches: mean costs, ratios; shares of its actions that cost something, and that do harm."
     w, _ = cases(range(first, first + n))
-    mine, best, greedy = (float(cost(x).mean()) for x in (work_on(w.copy()), searched(w.copy()), searched(w.copy(), helped=False)))
+    hours = work_on(w.copy()), searched(w.copy()), searched(w.copy(), helped=False)
+    mine, best, greedy = (float(cost(x).mean()) for x in hours)
     worth, edge = own_mistakes(w)
     means = {"operator": mine, "search": best, "ratio": mine / best, "greedy": greedy, "ratio to greedy": mine / greedy}
-    return {"incidents": n, **means, "its actions": len(worth), "cost something": float((worth < -1).mean()), "do harm": float((worth < -edge).mean())}
+    actions = {"its actions": len(worth), "cost something": float((worth < -1).mean())}
+    return {"incidents": n, **means, **actions, "do harm": float((worth < -edge).mean())}

@@ -44,8 +44,8 @@ WRONG = F(.7)            # capacity that a wrong configuration takes
 def health(w: Worlds) -> Array:
     "Share of its usual processor that a service has."
     drained = np.where(w.kind == DATABASE, F(.15), SPREAD) * w.drained
-    return ((1 - w.locked) * (1 - w.repairing) * (1 - 2 * np.maximum(w.memory - NO_MEMORY, 0)) * (1 - w.stolen * (1 - w.drained))
-            * (1 - drained) * (1 - LOGGING * (w.debugging > 0)) * (1 - WRONG * w.misconfigured) * (1 - COLD_START * w.young)
+    return ((1 - w.locked) * (1 - w.repairing) * (1 - 2 * np.maximum(w.memory - NO_MEMORY, 0))
+            * (1 - w.stolen * (1 - w.drained)) * (1 - drained) * (1 - LOGGING * (w.debugging > 0)) * (1 - WRONG * w.misconfigured) * (1 - COLD_START * w.young)
             * (1 - np.minimum(w.unflushed * F(1 / 400), F(.3))))
 
 def able(w: Worlds) -> tuple[Array, Array, Array, Array]:
@@ -119,7 +119,8 @@ LESS, MUCH_LESS = F(.2), F(.75)      # what an answer loses without an external 
 
 def by_itself(w: Worlds, running: Array, refused: Array) -> Array:
     "Share of what comes that each service would answer if its callees did."
-    ok = w.admitted * answered(w.load) * (1 - w.bug) * gets_there(w) * (1 - refused) * (1 - w.sick_zone * (1 - w.drained))
+    ok = w.admitted * answered(w.load) * (1 - w.bug) * gets_there(w) * (1 - refused)
+    ok = ok * (1 - w.sick_zone * (1 - w.drained))
     full = np.maximum(w.disk - (1 - LAST_ROOM), 0) / LAST_ROOM
     ok = ok * (1 - full * np.where((w.kind == DATABASE) | (w.kind == QUEUE), 1 - FULL_DISK, F(.1)))
     return np.where(running > 0, ok, 0)
@@ -132,7 +133,7 @@ def flow_up(w: Worlds, hit: Array) -> tuple[Array, Array]:      # share of users
     quality, below, latency = w.answering.copy(), np.zeros_like(w.below), w.own_wait.copy()
     unsound, old = w.corrupt.copy(), w.stale.copy()
     spoiled = unsound.any() or old.any()
-    fallen: dict[int, Array] = {}      # share of calls to a service that fail or come too late; the same for all its callers
+    fallen: dict[int, Array] = {}      # share of calls to a service that fail or come too late, for all its callers
     for i, callees in reversed(w.pairs):
         for j in callees:
             if j not in fallen: fallen[j] = 1 - quality[j] * (1 - given_up(latency[j], w.timeout[j]))

@@ -37,7 +37,8 @@ class Worlds:
         self.__dict__["through"] = {(i, j) for i, js in self.pairs for j in js if (cached[i, j] > 0).any()}
         front = services[INDEX["cache"]]
         behind = np.nonzero(front >= 0)
-        self.__dict__["fronted"] = (*behind, front[behind].astype(np.int64))      # rows behind a cache, their worlds, the caches' rows
+        # rows behind a cache, their worlds, the caches' rows
+        self.__dict__["fronted"] = (*behind, front[behind].astype(np.int64))
         self.__dict__["databases"] = np.nonzero(services[INDEX["kind"]] == DATABASE)      # rows and worlds
         self.__dict__["queued"] = [(i, j) for i, js in self.pairs for j in js if (message[i, j] > 0).any()]
 
@@ -87,7 +88,8 @@ Which = NDArray[np.int64]
 
 class Place:
     "One service in each of some worlds, or several in some. Quantities are attributes."
-    def __init__(self, w: Worlds, rows: Which, worlds: Which) -> None: self.__dict__.update(w=w, rows=rows, worlds=worlds)
+    def __init__(self, w: Worlds, rows: Which, worlds: Which) -> None:
+        self.__dict__.update(w=w, rows=rows, worlds=worlds)
     def __getattr__(self, name: str) -> Array: return self.w.__dict__[name][self.rows, self.worlds]
     def __setattr__(self, name: str, value: Any) -> None: self.w.__dict__[name][self.rows, self.worlds] = value
     def __len__(self) -> int: return len(self.rows)
