@@ -30,6 +30,7 @@ def replay(v):
     v.tab("Replay")
     v.page.click("#replay-go")
     v.page.wait_for_selector("#replay-left svg rect")
+    v.on_board("Replay", "naive", 1)  # the picture was there before; now the button has been answered
     v.page.evaluate("document.activeElement.blur()")
     for step in (2, 3):
         v.page.keyboard.press("ArrowRight")
