@@ -189,14 +189,14 @@ def game(v):
     v.looked_at("game")
 
 
-def every_tab(browser, url, size, theme):
+def every_tab(browser, url, folder, size, theme):
     v = Visit(browser, url, size, theme)
     for walk in (live, replay, explorer, game):
         walk(v)
     v.context.close()
 
 
-def clock(browser, url, motion):
+def clock(browser, url, folder, motion):
     "The clock of the game runs, begins anew with each proposal, stops at the end, and moves nothing."
     context = browser.new_context(reduced_motion=motion)
     page, told = context.new_page(), "document.querySelector('#game-clock')?.textContent.trim()"
@@ -241,38 +241,49 @@ def door(browser, _, folder):
         v.context.close()
 
 
+WAYS = {f"test_every_tab[{size}-{theme}]": partial(every_tab, size=size, theme=theme) for size in SIZES for theme in ("light", "dark")}
+WAYS |= {f"test_the_clock_of_the_game_runs[{motion}]": partial(clock, motion=motion) for motion in ("no-preference", "reduce")}
+WAYS["test_with_a_token_the_page_has_a_door"] = door
+
+
 @pytest.fixture(scope="module")
-def walks(served, tmp_path_factory):
-    "Long ways through the page, each in a browser of its own. They wait a lot, so three are on their way at a time."
-    ways = {f"{size}-{theme}": partial(every_tab, size=size, theme=theme) for size in SIZES for theme in ("light", "dark")}
-    ways |= {f"clock-{motion}": partial(clock, motion=motion) for motion in ("no-preference", "reduce")}
-    ways["door"] = partial(door, folder=tmp_path_factory.mktemp("door"))
+def walk(request, served, tmp_path_factory):
+    "What came of a test that is a long way through the page. They wait a lot, so three go at a time, each in a browser of its own."
 
     def walked(way):
         with opened() as browser:
-            way(browser, served)
+            way(browser, served, folder=tmp_path_factory.mktemp("walk"))
 
     with ThreadPoolExecutor(3) as pool:
-        yield {name: pool.submit(walked, way) for name, way in ways.items()}
+        begun = {item.name: pool.submit(walked, WAYS[item.name]) for item in request.session.items if item.name in WAYS}
+        yield lambda test: begun[test.name].result()
 
 
-@pytest.mark.parametrize("size, theme", [("desk", "light"), ("desk", "dark"), ("phone", "light"), ("phone", "dark")])
-def test_every_tab(walks, size, theme):
-    walks[f"{size}-{theme}"].result()
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("size", SIZES)
+def test_every_tab(walk, request, size, theme):
+    walk(request.node)
 
 
 @pytest.mark.parametrize("motion", ["no-preference", "reduce"])
-def test_the_clock_of_the_game_runs(walks, motion):
-    walks[f"clock-{motion}"].result()
+def test_the_clock_of_the_game_runs(walk, request, motion):
+    walk(request.node)
 
 
-def test_with_a_token_the_page_has_a_door(walks):
-    walks["door"].result()
+def test_with_a_token_the_page_has_a_door(walk, request):
+    walk(request.node)
 
 
-def test_a_link_shows_the_same_and_a_wrong_one_breaks_nothing(browser, served):
+@pytest.fixture(scope="module")
+def replayed(browser, served):
+    "A visitor who has played a scenario, and the link to it."
     v = Visit(browser, served)
-    link = replay(v)
+    yield v, replay(v)
+    v.context.close()
+
+
+def test_a_link_shows_the_same_and_a_wrong_one_breaks_nothing(browser, served, replayed):
+    _, link = replayed
     assert re.fullmatch(rf"{served}/web/\?tab=replay&task=war_room&seed=42&split=train&one=naive&other=evidence&step=1", link)
     other = Visit(browser, served, query="&" + link.partition("?")[2])
     other.page.wait_for_function("document.querySelector('#replay-left')?.textContent.includes('Proposal 2 of')")
@@ -280,18 +291,16 @@ def test_a_link_shows_the_same_and_a_wrong_one_breaks_nothing(browser, served):
     bad.page.get_by_text("The link does not work").wait_for()
     assert "<script>" in bad.page.inner_text("#replay-note")
     bad.looked_at("wrong-link")
-    for x in (v, other, bad):
-        x.context.close()
+    for v in (other, bad):
+        v.context.close()
 
 
-def test_files_are_made_for_one_visitor(browser, served, tmp_path):
-    v = Visit(browser, served)
-    replay(v)
+def test_files_are_made_for_one_visitor(replayed, tmp_path):
+    v, _ = replayed
     with v.page.expect_download() as got:
         v.page.click("#replay-export")
     got.value.save_as(tmp_path / "replay.html")
     assert "<table>" in (tmp_path / "replay.html").read_text(encoding="utf-8")
-    v.context.close()
 
 
 def test_the_keyboard_reaches_everything(browser, served):

@@ -6,8 +6,7 @@ import time
 from pathlib import Path
 
 import pytest
-from chromium import FLAGS, chromium
-from playwright.sync_api import sync_playwright
+from chromium import opened
 
 from sentinel.server.address import listening, ready
 
@@ -44,8 +43,7 @@ def test_a_wheel_serves_a_page_that_answers_in_time(installed, tmp_path):
         port = free.getsockname()[1]
     bare = {"PATH": f"{installed}/env/bin:{os.environ['PATH']}", "HOME": str(tmp_path)}
     command = [installed / "env" / "bin" / "sentinel", "serve", "--port", str(port)]
-    with sync_playwright() as p:
-        browser = p.chromium.launch(executable_path=chromium(), args=FLAGS)
+    with opened() as browser:
         page = browser.new_page()
         start = time.monotonic()
         quiet = dict(stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -62,7 +60,6 @@ def test_a_wheel_serves_a_page_that_answers_in_time(installed, tmp_path):
             finally:
                 server.terminate()
             assert server.wait(15) == 0
-        browser.close()
     print(f"serves after {served:.1f} s, a verdict on the page after {took:.1f} s, {lost:.1f} s of them lost to others")
     assert took - lost < SECONDS, (took, lost)
     asks = [installed / "env" / "bin" / "python", "-c", "import sentinel; print(sentinel.__file__)"]
