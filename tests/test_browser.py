@@ -371,7 +371,8 @@ def test_one_who_presses_on_does_not_keep_another_waiting(browser, served):
 
 
 # A page of Gradio asks for a frame, and for another, for ever: at 60 a second, twenty pages keep a core busy with nothing
-SLOW = "window.requestAnimationFrame = drawn => setTimeout(() => drawn(performance.now()), 200)"
+SLOW = """window.requestAnimationFrame = drawn => setTimeout(() => drawn(performance.now()), 200)
+window.cancelAnimationFrame = clearTimeout"""
 
 
 def test_twenty_visitors_keep_their_own(browser, served):
