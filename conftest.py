@@ -10,10 +10,14 @@ import sys
 from configparser import ConfigParser
 from pathlib import Path
 
-import nbformat
 import pytest
 
 ROOT = Path(__file__).parent
+# JupyterLab brings a grammar of addresses, which whatever loads jsonschema then builds at its start: 0.8 s of each server, proxy
+# and agent that a test starts. The package does not ask for it, so its programs are tried without it, and so is this process.
+LEAN = str(ROOT / "tests" / "lean")
+sys.path.insert(0, LEAN)
+os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [LEAN, os.environ.get("PYTHONPATH")]))
 ASSERTS = re.compile(r"\bassert\b|\btest_(eq|close|fail|ne)\(|pytest\.raises")
 config = ConfigParser(delimiters=["="])
 config.read(ROOT / "settings.ini", encoding="utf-8")
@@ -43,6 +47,8 @@ def directives(source):
 
 class Notebook(pytest.File):
     def collect(self):
+        import nbformat
+
         self.shell, self.done, self.broken = None, 0, ""
         self.cells = [c for c in nbformat.read(self.path, 4).cells if c.cell_type == "code"]
         self.cells = [c for c in self.cells if not any(d == "eval: false" or d in SKIPPED for d in directives(c.source))]

@@ -2,6 +2,7 @@
 import os
 import shutil
 import subprocess
+from contextlib import contextmanager
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update", "--disable-sync",
@@ -19,3 +20,14 @@ def chromium():
     if found := next(filter(None, map(shutil.which, NAMES)), None):
         return found
     raise RuntimeError("the browser tests need Chromium: install the package chromium of your system")
+
+
+@contextmanager
+def opened():
+    "Headless Chromium. While it is open, its thread cannot run another event loop."
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as p:
+        browser = p.chromium.launch(executable_path=chromium(), args=FLAGS)
+        yield browser
+        browser.close()

@@ -7,9 +7,8 @@ import io
 import tempfile
 from pathlib import Path
 
-from chromium import FLAGS, chromium
+from chromium import opened
 from PIL import Image
-from playwright.sync_api import sync_playwright
 from test_browser import SIZES, Visit
 
 from sentinel.server.run import process
@@ -30,6 +29,7 @@ def replay(v):
     v.tab("Replay")
     v.page.click("#replay-go")
     v.page.wait_for_selector("#replay-left svg rect")
+    v.on_board("Replay", "naive", 1)  # the picture was there before; now the button has been answered
     v.page.evaluate("document.activeElement.blur()")
     for step in (2, 3):
         v.page.keyboard.press("ArrowRight")
@@ -79,9 +79,8 @@ def main():
     how = given.parse_args()
     how.folder.mkdir(parents=True, exist_ok=True)
     looks = [(s, t) for s in SIZES for t in ("light", "dark")] if how.all else SHOWN
-    with (tempfile.TemporaryDirectory() as logs, sync_playwright() as p,
+    with (tempfile.TemporaryDirectory() as logs, opened() as browser,
           process("--page", "--log", f"{logs}/live.db", port=8000) as (url, _)):
-        browser = p.chromium.launch(executable_path=chromium(), args=FLAGS)
         for size, theme in looks:
             v = Visit(browser, url, size, theme)
             for walk in (live, replay, explorer, game):
@@ -89,7 +88,6 @@ def main():
                 path.write_bytes(picture(v, walk(v)))
                 print(path, path.stat().st_size)
             v.context.close()
-        browser.close()
 
 
 if __name__ == "__main__":

@@ -4,11 +4,15 @@ import os
 import re
 import time
 import urllib.request
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
+from unittest.mock import patch
 from urllib.parse import quote
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from chromium import opened
 
 from sentinel.server.run import process
 
@@ -21,6 +25,8 @@ OUT = """() => [...document.querySelectorAll('.sn *')].filter(e => {
   for (let box = e.parentElement; box && !box.matches('body'); box = box.parentElement)
     if (/auto|scroll/.test(getComputedStyle(box).overflowX)) return false;
   return true; }).map(e => e.outerHTML.slice(0, 200))"""
+# Nothing moves any more: neither a colour that fades in nor anything else that comes to an end
+STILL = "() => document.getAnimations().every(a => a.playState != 'running' || a.effect.getComputedTiming().endTime == Infinity)"
 SIZES = {"desk": (1280, 900), "phone": (390, 844)}
 SHOTS = os.environ.get("SENTINEL_SHOTS", "")  # a folder for screenshots
 
@@ -36,17 +42,20 @@ def served(tmp_path_factory):
 class Visit:
     "One visitor: notes requests to other hosts, errors of the console, and answers that failed."
 
-    def __init__(self, browser, url, size="desk", theme="light", query="", door=""):
+    def __init__(self, browser, url, size="desk", theme="light", query="", door="", before=""):
         width, height = SIZES[size]
         self.context = browser.new_context(viewport={"width": width, "height": height}, color_scheme=theme)
         self.page, self.wrong, self.name, self.url = self.context.new_page(), [], f"{size}-{theme}", url
         self.page.on("request", lambda r: None if r.url.startswith((url, "data:", "blob:")) else self.wrong.append(r.url))
         self.page.on("console", lambda m: self.wrong.append(m.text) if m.type == "error" else None)
         self.page.on("pageerror", lambda e: self.wrong.append(str(e)))
-        self.page.goto(f"{url}/web/?__theme={theme}{query}")
+        if before:  # a script of the visitor's own, who does not wait for the page
+            self.context.add_init_script(before)
+        self.page.goto(f"{url}/web/?__theme={theme}{query}", wait_until="commit" if before else "load")
         if door:
             self.come_in(door)
-        self.page.wait_for_selector("#live-ask", state="attached")
+        if not before:
+            self.page.wait_for_selector("#live-ask", state="attached")
 
     def come_in(self, token):
         "Try the door with a wrong token, and then with the right one."
@@ -81,7 +90,7 @@ class Visit:
         "No foreign request, no error, no serious fault of accessibility; a screenshot where one is wanted."
         self.page.wait_for_function("!document.querySelector('.progress-text, .generating, .pending')")
         self.page.mouse.move(0, 0)
-        self.page.wait_for_timeout(300)  # colours fade in
+        self.page.wait_for_function(STILL)
         found = Axe().run(self.page).response["violations"]
         serious = [(v["id"], v["nodes"][0]["html"][:200]) for v in found if v["impact"] in ("serious", "critical")]
         assert not serious, (what, serious)
@@ -125,6 +134,7 @@ def replay(v):
     v.tab("Replay")
     v.page.click("#replay-go")
     v.page.wait_for_selector("#replay-left svg rect")
+    v.on_board("Replay", "naive", 1)  # the picture was there before; now the button has been answered
     assert "Proposal 1 of" in v.page.inner_text("#replay-left") and "What the world does" in v.page.inner_text("#replay-right")
     v.page.evaluate("document.activeElement.blur()")
     v.page.keyboard.press("ArrowRight")
@@ -179,17 +189,101 @@ def game(v):
     v.looked_at("game")
 
 
-@pytest.mark.parametrize("size, theme", [("desk", "light"), ("desk", "dark"), ("phone", "light"), ("phone", "dark")])
-def test_every_tab(browser, served, size, theme):
-    v = Visit(browser, served, size, theme)
+def every_tab(browser, url, folder, size, theme):
+    v = Visit(browser, url, size, theme)
     for walk in (live, replay, explorer, game):
         walk(v)
     v.context.close()
 
 
-def test_a_link_shows_the_same_and_a_wrong_one_breaks_nothing(browser, served):
+def clock(browser, url, folder, motion):
+    "The clock of the game runs, begins anew with each proposal, stops at the end, and moves nothing."
+    context = browser.new_context(reduced_motion=motion)
+    page, told = context.new_page(), "document.querySelector('#game-clock')?.textContent.trim()"
+    page.goto(f"{url}/web/?tab=game")
+    page.wait_for_selector("#game-start")
+    assert page.evaluate(told) == ""  # nothing to decide, no time to count
+    page.click("#game-task input")
+    page.get_by_role("option", name="action_screen").click()
+    page.click("#game-start")
+    page.wait_for_selector("#game-table svg rect")
+    page.wait_for_function(f"parseInt({told}) >= 2")
+    moving = page.evaluate("document.querySelector('#game-clock').getAnimations({subtree: true}).length")
+    assert moving == 0
+    for k, word in enumerate(("approve", "block", "flag", "escalate", "block"), 1):
+        page.wait_for_timeout(300)
+        page.click(f"#game-{word}")
+        page.wait_for_function(f"document.querySelector('#game-score').textContent.includes('You: {k} decisions')")
+        counted = float(re.search(r"in ([\d.]+) s\.", page.inner_text("#game-reveal"))[1])
+        assert counted >= (2 if k == 1 else 0.3) and counted < 60, counted  # by the server
+        if k == 1:
+            page.wait_for_function(f"{told} == '0 s' || {told} == '1 s'")  # anew
+    page.wait_for_function(f"{told} == ''")
+    assert "is over" in page.inner_text("#game-table")
+    context.close()
+
+
+def door(browser, _, folder):
+    "Nothing of the page is seen without the token; behind the door the page's own requests bring it."
+    with patch.dict(os.environ, SENTINEL_TOKEN="a long token"), process("--page", "--log", str(folder / "live.db")) as (url, _):
+        v = Visit(browser, url, door="a long token")
+        v.page.fill("#live-action textarea", "DROP TABLE users")
+        v.page.click("#live-ask")
+        v.says("#live-card .sn-big", "BLOCK")
+        v.tab("API explorer")
+        v.page.click("#api-live-oversee-go")
+        v.says("#api-live-oversee-answer", "catastrophic")
+        assert "Bearer $SENTINEL_TOKEN" in v.page.input_value("#api-live-oversee-curl textarea")
+        v.page.click("#api-send")
+        v.says("#api-frames", "observation")
+        assert "a long token" not in v.page.content()
+        v.looked_at("behind-the-door")
+        v.context.close()
+
+
+WAYS = {f"test_every_tab[{size}-{theme}]": partial(every_tab, size=size, theme=theme) for size in SIZES for theme in ("light", "dark")}
+WAYS |= {f"test_the_clock_of_the_game_runs[{motion}]": partial(clock, motion=motion) for motion in ("no-preference", "reduce")}
+WAYS["test_with_a_token_the_page_has_a_door"] = door
+
+
+@pytest.fixture(scope="module")
+def walk(request, served, tmp_path_factory):
+    "What came of a test that is a long way through the page. They wait a lot, so three go at a time, each in a browser of its own."
+
+    def walked(way):
+        with opened() as browser:
+            way(browser, served, folder=tmp_path_factory.mktemp("walk"))
+
+    with ThreadPoolExecutor(3) as pool:
+        begun = {item.name: pool.submit(walked, WAYS[item.name]) for item in request.session.items if item.name in WAYS}
+        yield lambda test: begun[test.name].result()
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("size", SIZES)
+def test_every_tab(walk, request, size, theme):
+    walk(request.node)
+
+
+@pytest.mark.parametrize("motion", ["no-preference", "reduce"])
+def test_the_clock_of_the_game_runs(walk, request, motion):
+    walk(request.node)
+
+
+def test_with_a_token_the_page_has_a_door(walk, request):
+    walk(request.node)
+
+
+@pytest.fixture(scope="module")
+def replayed(browser, served):
+    "A visitor who has played a scenario, and the link to it."
     v = Visit(browser, served)
-    link = replay(v)
+    yield v, replay(v)
+    v.context.close()
+
+
+def test_a_link_shows_the_same_and_a_wrong_one_breaks_nothing(browser, served, replayed):
+    _, link = replayed
     assert re.fullmatch(rf"{served}/web/\?tab=replay&task=war_room&seed=42&split=train&one=naive&other=evidence&step=1", link)
     other = Visit(browser, served, query="&" + link.partition("?")[2])
     other.page.wait_for_function("document.querySelector('#replay-left')?.textContent.includes('Proposal 2 of')")
@@ -197,18 +291,16 @@ def test_a_link_shows_the_same_and_a_wrong_one_breaks_nothing(browser, served):
     bad.page.get_by_text("The link does not work").wait_for()
     assert "<script>" in bad.page.inner_text("#replay-note")
     bad.looked_at("wrong-link")
-    for x in (v, other, bad):
-        x.context.close()
+    for v in (other, bad):
+        v.context.close()
 
 
-def test_files_are_made_for_one_visitor(browser, served, tmp_path):
-    v = Visit(browser, served)
-    replay(v)
+def test_files_are_made_for_one_visitor(replayed, tmp_path):
+    v, _ = replayed
     with v.page.expect_download() as got:
         v.page.click("#replay-export")
     got.value.save_as(tmp_path / "replay.html")
     assert "<table>" in (tmp_path / "replay.html").read_text(encoding="utf-8")
-    v.context.close()
 
 
 def test_the_keyboard_reaches_everything(browser, served):
@@ -246,25 +338,6 @@ def test_the_session_of_a_visitor_who_leaves_is_closed(browser, served):
         time.sleep(0.2)
 
 
-def test_with_a_token_the_page_has_a_door(browser, tmp_path, monkeypatch):
-    "Nothing of the page is seen without the token; behind the door the page's own requests bring it."
-    monkeypatch.setenv("SENTINEL_TOKEN", "a long token")
-    with process("--page", "--log", str(tmp_path / "live.db")) as (url, _):
-        v = Visit(browser, url, door="a long token")
-        v.page.fill("#live-action textarea", "DROP TABLE users")
-        v.page.click("#live-ask")
-        v.says("#live-card .sn-big", "BLOCK")
-        v.tab("API explorer")
-        v.page.click("#api-live-oversee-go")
-        v.says("#api-live-oversee-answer", "catastrophic")
-        assert "Bearer $SENTINEL_TOKEN" in v.page.input_value("#api-live-oversee-curl textarea")
-        v.page.click("#api-send")
-        v.says("#api-frames", "observation")
-        assert "a long token" not in v.page.content()
-        v.looked_at("behind-the-door")
-        v.context.close()
-
-
 def judged(url):
     with urllib.request.urlopen(f"{url}/live/stats", timeout=10) as said:
         return json.load(said)["verdicts"]
@@ -297,11 +370,19 @@ def test_one_who_presses_on_does_not_keep_another_waiting(browser, served):
         v.context.close()
 
 
+# A page of Gradio asks for a frame, and for another, for ever: at 60 a second, twenty pages keep a core busy with nothing
+SLOW = """window.requestAnimationFrame = drawn => setTimeout(() => drawn(performance.now()), 200)
+window.cancelAnimationFrame = clearTimeout"""
+
+
 def test_twenty_visitors_keep_their_own(browser, served):
-    visits = [Visit(browser, served) for _ in range(20)]
-    for k, v in enumerate(visits):
-        v.page.fill("#live-action textarea", f"rm -rf /srv/visitor-{k:02}")
-        v.page.click("#live-ask")
+    visits = []
+    for k in range(20 + 2):  # two are still on their way when one asks
+        if k < 20:
+            visits.append(Visit(browser, served, before=SLOW))
+        if k >= 2:
+            visits[k - 2].page.fill("#live-action textarea", f"rm -rf /srv/visitor-{k - 2:02}")
+            visits[k - 2].page.click("#live-ask")
     for k, v in enumerate(visits):
         v.page.wait_for_function(f"document.querySelector('#live-history').textContent.includes('visitor-{k:02}')")
         assert set(re.findall(r"visitor-(\d\d)", v.page.inner_text("#live-history"))) == {f"{k:02}"}

@@ -1,9 +1,6 @@
 """What a repository is met by, and what leaves it: true to what was measured, in the right form, pinned, and nothing in it that does not belong there."""
 import json
 import re
-import shutil
-import subprocess
-import sys
 import tarfile
 import zipfile
 from configparser import ConfigParser
@@ -196,16 +193,9 @@ def strange(names):
 
 
 @pytest.fixture(scope="module")
-def dist(tmp_path_factory):
-    "(names in the sdist, names in the wheel, the wheel), built as a release is: the wheel from the sdist."
-    folder = tmp_path_factory.mktemp("dist")
-    shutil.copytree(ROOT / "sentinel", folder / "clone" / "sentinel", ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("setup.py", "settings.ini", "pyproject.toml", "MANIFEST.in", "README.md", "LICENSE", "constraints.txt"):
-        shutil.copy(ROOT / name, folder / "clone" / name)
-    command = [sys.executable, "-m", "build", "--no-isolation", "--outdir", folder / "out", folder / "clone"]
-    done = subprocess.run(command, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr[-2000:]
-    tar, wheel = next((folder / "out").glob("*.tar.gz")), next((folder / "out").glob("*.whl"))
+def dist(built):
+    "(names in the sdist, names in the wheel, the wheel)."
+    tar, wheel = built
     assert max(tar.stat().st_size, wheel.stat().st_size) < MOST
     with tarfile.open(tar) as t:
         inside = [m.name.partition("/")[2] for m in t.getmembers() if m.isfile()]

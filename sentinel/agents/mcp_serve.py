@@ -128,9 +128,14 @@ async def over_stdio(command: list[str], connect: str, how: Asking) -> int:
         with anyio.CancelScope() as scope:
             await tasks.start(_signals, leave, scope)
             code = await relayed(agent, command, connect, how, leave=leave)
-            await anyio.sleep(.05)      # the last answers leave
+            await _written(agent[1])
         end(code)
     return code
+
+async def _written(stream: Any) -> None:
+    "Wait, a second at most, until the last answers have left: whoever writes them waits for more."
+    with anyio.move_on_after(1):
+        while not stream.statistics().tasks_waiting_receive: await anyio.sleep(.01)
 
 async def _signals(leave: anyio.Event, scope: anyio.CancelScope, *, task_status: Any) -> None:
     "Leave at the first signal to end, and at once if the proxy is leaving already."

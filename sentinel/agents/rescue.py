@@ -165,32 +165,36 @@ class Run(NamedTuple):
     seconds: list[float]        # from one command to the next
 
 def rescued(agent: str,                             # a key of AGENTS
-            guard: bool,
+            *guards: bool,                          # a run for each: with a guard?
             script: tuple[str, ...] = SCRIPT,
             seconds: float = 180,                   # after which it is stopped
-           ) -> Run:
-    "Let an agent work in a new place, in a process of its own. Raises RuntimeError if it fails."
+           ) -> list[Run]:
+    "Let an agent work, each time in a new place, in a process of its own. Raises RuntimeError if it fails."
     with tempfile.TemporaryDirectory() as base:
-        folder = Path(base, "work")
-        folder.mkdir()
-        make_place(folder)
-        order = json.dumps([agent, guard, list(script), str(folder)])
+        folders = [Path(base, str(k), "work") for k in range(len(guards))]
+        for folder in folders:
+            folder.mkdir(parents=True)
+            make_place(folder)
+        order = json.dumps([agent, list(script), list(zip(map(str, folders), guards))])
         program = [sys.executable, "-m", "sentinel.agents.rescue", order]
         done = subprocess.run(program, capture_output=True, text=True, timeout=seconds)
         if done.returncode: raise RuntimeError(f"{agent} ended with {done.returncode}: {done.stderr[-500:]}")
-        said, calls = json.loads(done.stdout.splitlines()[-1])
-        return Run(agent, guard, left_in(folder), said, [b - a for a, b in zip(calls, calls[1:])])
+        return [Run(agent, guard, left_in(folder), said, [b - a for a, b in zip(calls, calls[1:])])
+                for folder, guard, (said, calls) in zip(folders, guards, json.loads(done.stdout.splitlines()[-1]))]
 
 def work(order: str) -> str:
-    "What the process does: the agent's replies and the times of its calls, as JSON."
-    agent, guard, script, folder = json.loads(order)
-    shell = Shell(Path(folder))
-    said = AGENTS[agent][1](shell, script, guard)
-    return json.dumps([said, shell.calls])
+    "What the process does: for each run the agent's replies and the times of its calls, as JSON."
+    agent, script, runs = json.loads(order)
+    out = []
+    for folder, guard in runs:
+        shell = Shell(Path(folder))
+        said = AGENTS[agent][1](shell, script, guard)
+        out.append((said, shell.calls))
+    return json.dumps(out)
 
 def overhead(agent: str, calls: int = 11) -> float:
-    "Milliseconds that the guard adds to a harmless call: the difference of two medians."
-    times = [median(rescued(agent, guard, ("true",) * calls).seconds) for guard in (True, False)]
+    "Milliseconds that the guard adds to a harmless call: the difference of two medians, each in a process of its own."
+    times = [median(rescued(agent, guard, script=("true",) * calls)[0].seconds) for guard in (True, False)]
     return 1000 * (times[0] - times[1])
 
 def installed() -> list[str]:
