@@ -29,6 +29,7 @@ from .clients import looks_like_sql
 from .code import looks_like_python
 from .javascript import looks_like_javascript
 from .snippet_marks import looks_like_snippet
+from .source import is_line, is_source
 from .tongues_which import language_of as tongue
 from .written import HEAD, looks_like_prose
 
@@ -88,6 +89,7 @@ def language_of(text: str, tool: str = "") -> str:
     if looks_like_sql(text): return "sql"
     if said == "python" and not looks_like_prose(text) or looks_like_python(text): return "python"
     if said == "javascript" and not looks_like_prose(text) or looks_like_javascript(text): return "javascript"
+    if is_source(text): return "snippet"
     if looks_like_prose(text): return "words"
     if looks_windows(text) and not _PHP.search(text) or said == "powershell": return "powershell"
     if looks_like_snippet(text) and not _is_shell(text): return "snippet"
@@ -168,10 +170,12 @@ def mixed(text: str, name: str) -> list[tuple[int, str, bool]]:      # where it 
     "A text of sentences and commands in its parts; nothing for one that is all of a kind, or does not begin or end so."
     lines, at = text.split("\n"), 0
     out: list[tuple[int, str, bool]] = []
-    if name != "words" and not (_said(lines[0]) or _spoken(lines[0]) or _spoken(lines[-1])): return []
+    source = name == "snippet" and is_source(text)
+    spoken = lambda line: _spoken(line) and not (source and is_line(line))
+    if name != "words" and not (_said(lines[0]) or spoken(lines[0]) or spoken(lines[-1])): return []
     for line in lines:
         cut = _said(line)
-        parts = [(at, line[:cut], True), (at + cut, line[cut:], False)] if cut else [(at, line, _spoken(line))]
+        parts = [(at, line[:cut], True), (at + cut, line[cut:], False)] if cut else [(at, line, spoken(line))]
         for start, part, own in parts:
             if out and out[-1][2] == own and not own or not part.strip() and out:
                 out[-1] = out[-1][0], text[out[-1][0]:start + len(part)], out[-1][2]
