@@ -29,7 +29,7 @@ from .clients import looks_like_sql
 from .code import looks_like_python
 from .javascript import looks_like_javascript
 from .snippet_marks import looks_like_snippet
-from .source import is_line, is_source
+from .source import goes_on, is_source
 from .tongues_which import language_of as tongue
 from .written import HEAD, looks_like_prose
 
@@ -102,6 +102,8 @@ def harm(effects: Iterable[Effect]) -> list[Effect]:
     "The effects that change something."
     return [e for e in effects if e.kind not in QUIET]
 
+_ARROW = re.compile(r"[-=]>(?=\s*[A-Za-z_({])")
+
 def plain(text: str, setting: Setting, tool: str = "") -> list[Effect]:
     "The effects of a text that is no tool call and has no fences."
     name = language_of(text, tool)
@@ -117,7 +119,8 @@ def plain(text: str, setting: Setting, tool: str = "") -> list[Effect]:
     if name == "words": found = found + between(text, setting)
     if name in ("shell", "words"): return found
     own = {"python": {"del"}, "powershell": {"rd", "del", "erase"}}.get(name, ())      # read already
-    more = [e for e in harm(shell(text, setting)) if e.tool not in own]
+    bare = _ARROW.sub("  ", text) if name in ("snippet", "javascript") else text      # no redirection
+    more = [e for e in harm(shell(bare, setting)) if e.tool not in own]
     if name in ("python", "javascript", "snippet") and not harm(found + more): more += harm(handed_on(text, setting))
     return found + more + (harm(snippet(text, setting)) if name == "javascript" else [])
 
@@ -170,8 +173,8 @@ def mixed(text: str, name: str) -> list[tuple[int, str, bool]]:      # where it 
     "A text of sentences and commands in its parts; nothing for one that is all of a kind, or does not begin or end so."
     lines, at = text.split("\n"), 0
     out: list[tuple[int, str, bool]] = []
-    source = name == "snippet" and is_source(text)
-    spoken = lambda line: _spoken(line) and not (source and is_line(line))
+    code = name if name != "snippet" or is_source(text) else ""
+    spoken = lambda line: _spoken(line) and not goes_on(line, code)
     if name != "words" and not (_said(lines[0]) or spoken(lines[0]) or spoken(lines[-1])): return []
     for line in lines:
         cut = _said(line)

@@ -14,7 +14,7 @@ from .commands import Setting, Word
 from .comments import uncommented
 from .effects import Effect
 from .file_tools import file_command
-from .languages import TOOLS, harm, plain, special
+from .languages import TOOLS, harm, language_of, plain, special
 from .requests import request_in
 from .shell import shell
 from .words import words
@@ -154,8 +154,9 @@ def effects_in(text: str, setting: Setting, tool: str = "", depth: int = 0) -> l
     bare = uncommented(text)
     if bare == text: return _effects_in(text, setting, tool, depth)
     found, whole = _effects_in(bare, setting, tool, depth), harm(_effects_in(text, setting, tool, depth))
-    known = {(e.kind, e.target) for e in found}
-    return found + [e for e in whole if (e.kind, e.target) not in known]
+    known, code = {(e.kind, e.target) for e in found}, language_of(bare.strip()) != "words"
+    noted = lambda e: code and e.tool.startswith("words") and not bare[slice(*e.span)].strip()      # beside code it is a note
+    return found + [e for e in whole if (e.kind, e.target) not in known and not noted(e)]
 
 def _effects_in(text: str, setting: Setting, tool: str, depth: int) -> list[Effect]:
     if not text.strip(): return []
