@@ -71,7 +71,7 @@ def narrowed(r: Program, n: Any, ref: str, name: str, args: list[Thing]) -> bool
                                                                                   "no")
         r.add(n, "writes" if name == "update" else "deletes", ref, scope, undo)
         return True
-    if name == "synchronize" and first.text == "true" or name == "clear" and re.search(r"(?i)repo(?:sitory)?\.clear$",
+    if name == "synchronize" and first.text == "true" or name == "clear" and re.search(r"(?i)repo(?:sitory)?(?:\(\))?\.clear$",
             ref):
         r.add(n, "deletes", ref, "all", "no"); return True
     if name in ("adminCommand", "runCommand", "command"):

@@ -13,6 +13,7 @@ from .calls import method, narrows, parts_of
 from .clients import looks_like_sql
 from .conditions import keylike, reach
 from .constants import Program, Thing, fields_in, http, texts_in
+from .elements import around, by_key, is_route
 from .rows import set_to
 
 # %% ../../nbs/live/065_libraries.ipynb #e8812363
@@ -110,12 +111,10 @@ def client(r: Program, node: Any, f: Thing, name: str, args: list[Thing], keys: 
         return r.add(node, "deletes", args[0].text, "all" if whole else "one", "no" if whole else "hard")
     if name in ("remove", "unlink") and args and (args[0].text or "").startswith("/") and root not in _SAFE:
         return r.hand(node, "shell", f"rm {args[0].word}")
-    if name == "remove" and {"force", "v"} & set(keys) and "container" in ref: return r.add(node, "destroys", ref,
-            "one", "hard")
-    if "[]." in ref and name in ("stop", "kill", "terminate", "destroy", "delete", "shutdown", "drop"):
-        return r.add(node, "stops" if name in ("stop", "kill", "shutdown") else "deletes", ref, "many", "hard")
-    if name == "create" and (m := re.search(r"(?i)\b(?:(payout|transfer|withdrawal)|charge|refund)s?\.create$", ref)):
-        return r.add(node, "spends", ref, "one", "no" if m[1] else "hard")
+    if name == "remove" and {"force", "v"} & set(keys) and "container" in ref:
+        return r.add(node, "destroys", ref, "one", "hard")
+    if seen := around(ref, name, args, keys): return r.add(node, *seen)
+    if args and is_route(ref, args[0]): return
     if ".git." in f".{ref}" and root not in _SAFE and name.isalpha() and ref.endswith(f".git.{name}"):
         return r.hand(node, "shell", " ".join(["git", name, *(a.word for a in args)]))
     if ref.startswith(("sh.", "plumbum.cmd.")): return r.hand(node, "shell", " ".join([name, *(a.word for a in args)]))
@@ -144,7 +143,7 @@ def client(r: Program, node: Any, f: Thing, name: str, args: list[Thing], keys: 
     if name == "prune" and "volumes" in ref: return r.add(node, "deletes", ref, "all", "no")
     if name in ("delete", "clear", "remove", "destroy") and _HELD.search(ref.rpartition(".")[0]): return
     if root in _SAFE or root in r.functions or ref.startswith("str."): return
-    if name == "delete" and re.search(r"(?i)session|\bdb\b", ref) and args and args[0].text is None:
+    if name == "delete" and args and args[0].text is None and (re.search(r"(?i)session|\bdb\b", ref) or by_key(args[0])):
         return r.add(node, "deletes", ref, "one", "yes")
     if name == "delete" and (re.match(r"redis\.", ref) or "redis" in root.lower() and args and (args[0].text
             or "*")[-1:] != "*"):

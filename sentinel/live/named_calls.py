@@ -55,6 +55,7 @@ def place_lost(name: str,                   # of a function that no table has
               ) -> str:                     # a place on a disk; empty for none
     "The place that a call deletes, as its name and its arguments tell."
     holder, _, last = re.sub(r"::|->", ".", name).rpartition(".")
+    if last in ("all", "sync", "async", "now"): holder, _, last = holder.rpartition(".")
     if not _LOSS.intersection(parts_of(last)) or _ROUTES.search(holder): return ""
     return next((t for t in texts if _PLACE.match(t) and not _TEMPORARY.match(t)), "")
 
