@@ -16,6 +16,7 @@ import sentinel
 from .. import patterns as re
 from .actions import actions
 from .commands import Command, Setting
+from .declared import built
 from .effects import Effect
 from .mongo import mongo_lines
 from .proposed import edit, is_diff
@@ -122,6 +123,7 @@ def plain(text: str, setting: Setting, tool: str = "") -> list[Effect]:
     bare = _ARROW.sub("  ", text) if name in ("snippet", "javascript") else text      # no redirection
     more = [e for e in harm(shell(bare, setting)) if e.tool not in own]
     if name in ("python", "javascript", "snippet") and not harm(found + more): more += harm(handed_on(text, setting))
+    if name in ("python", "javascript", "snippet"): more += built(text)      # of infrastructure
     return found + more + (harm(snippet(text, setting)) if name == "javascript" else [])
 
 # %% ../../nbs/live/098_languages.ipynb #4443fce3

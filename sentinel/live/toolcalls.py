@@ -12,6 +12,7 @@ from typing import Any
 from .. import patterns as re
 from .commands import Setting, Word
 from .comments import uncommented
+from .declared import declared
 from .effects import Effect
 from .file_tools import file_command
 from .languages import TOOLS, harm, language_of, plain, special
@@ -164,7 +165,7 @@ def _effects_in(text: str, setting: Setting, tool: str, depth: int) -> list[Effe
     if bare[:1] == "{" and (said := request_in(bare)) is not None: return _shifted(said, start)      # an HTTP request
     if (said := _call(bare, setting, depth)) is not None: return _shifted(said, start)
     if "```" in text and depth < 3: return _fenced(text, setting, depth)
-    said, run = special(bare, setting), pipeline(bare, setting)
+    said, run = special(bare, setting), pipeline(bare, setting) or declared(bare, setting)
     if run: return _shifted(run + (harm(shell(bare, setting)) if said is None else said), start)
     if said is not None: return _shifted(said, start)
     return _shifted(plain(bare, setting, tool), start)
