@@ -55,6 +55,7 @@ def client(r: Program, node: Any, f: Thing, name: str, args: list[Thing], keys: 
     ref, root = f.ref, f.ref.split(".")[0].split("(")[0]
     if is_on(keys.get("DryRun", Thing())) or "dry_run" in keys:
         return r.add(node, "reads", f"{name}, as a dry run")
+    if ".explain()." in ref and root == "db": return r.add(node, "reads", f"{name}, explained")
     fields = [f for a in args for f in fields_in(a)] + [f for k, v in keys.items() for f in fields_in(v, k)]
     if (verb := (parts_of(name) or [""])[0]) in _SETS and not (name == verb and (_KEPT.search(ref) or root in _SAFE)):
         if told := set_to(fields): return r.add(node, told.kind, f"{name} {fields[0][1]}", told.scope or "one",

@@ -101,7 +101,7 @@ def snippet(text: str, setting: Setting) -> list[Effect]:
     found: list[Effect] = []
     calls = calls_in(text)
     if calls is None: return [Effect("unread", text[:80], tool="code", why="too many calls", span=whole)]
-    tested = is_test(text)
+    tested, prepared = is_test(text), any(c.name.lower().endswith("prepare") and c.texts for c in calls)      # and read there
     for c in calls:
         line = text[max(0, c.span[0] - 200):c.span[0]].rpartition("\n")[2]
         if _REHEARSED.search(text[c.span[0]:c.span[1]]) or _DEFINES.search(line): continue
@@ -121,7 +121,7 @@ def snippet(text: str, setting: Setting) -> list[Effect]:
             statement = statement or next(iter(c.texts), "")
             found += setting.read("sql", Word(statement.replace("${x}", "x").replace("\\", "."),
                     c.span)) if statement else [
-                Effect("unread", c.name, tool="code", why="SQL that is not told", span=c.span)]
+                Effect("unread", c.name, tool="code", why="SQL that is not told", span=c.span)] if not prepared else []
         elif last in ("array_map", "array_walk",
                 "call_user_func") and len(c.texts) > 1 and (called := DOES.get(c.texts[0].lower())):
             found += setting.read("shell", Word(c.texts[1] if called == "!" else f"{called} {_quoted(c.texts[1])}",
