@@ -58,6 +58,7 @@ def narrowed(r: Program, n: Any, ref: str, name: str, args: list[Thing]) -> bool
         if not args and name == "updateMany": return False
         r.add(n, "deletes" if deletes else "writes", ref, scope, undo)
         return True
+    if ".explain()." in ref: return True      # a plan
     if name in ("delete", "deleteOne", "findByIdAndDelete", "findOneAndDelete", "findByIdAndRemove") and (named
             or name.startswith("findBy") or first.props.get("where")):
         r.add(n, "deletes", ref, "one", "yes")

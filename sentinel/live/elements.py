@@ -17,7 +17,7 @@ _ENDS = {**dict.fromkeys("stop kill shutdown".split(), "stops"), **dict.fromkeys
 _GIVEN = {**dict.fromkeys("cancel archive suspend deactivate disable close".split(), "stops"), "revoke": "revokes", "deauthorize": "revokes",
           "remove": "deletes", "purge": "deletes", "erase": "deletes"}      # what an element is handed to
 _KEPT = re.compile(r"(?i)volume|container|image|network|instance|server|droplet|\busers?\b|member|bucket|disk|snapshot|project|\brepo|cluster|"
-                   r"table|subscription|customer|account|channel|key|secret|topic|queue|zone|record")
+                   r"table|subscription|customer|account|channel|conversation|team|key|secret|topic|queue|zone|record")
 _OWN = re.compile(r"^(?:asyncio|concurrent|threading|futures|plt|ax|fig|logging|soup|tree|doc|df)\b")
 
 def to_each(ref: str,                  # of a call, as `ec2.instances.all()[].stop`

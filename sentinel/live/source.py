@@ -24,7 +24,7 @@ HEADS: dict[str, str] = {
     "ruby": r"""(?:class|module)\s+[A-Z][\w:]*(?:\s*<\s*[A-Z][\w:]*)?\s*$|def\s+(?:self\.)?\w+[?!]?(?:\([^()\n]*\))?\s*$|(?:RSpec\.)?describe\s+\S[^\n]*\bdo\s*$|(?:it|context)\s+['"][^\n]*\bdo\s*$|"""
             r"""require(?:_relative)?\s+['"][\w/.-]+['"]\s*$|\w+(?:\.\w+)*\s+=\s+[A-Z]\w+\.\w+|[\w.@]+\.each\s+(?:do|\{)\s*\|""",
     "php, perl": r"""<\?php|\$\w+\s*=\s*\$\w+->\w+\(|\$\w+->\w+\(|(?:my|our)\s+[$@%(]|use\s+(?:strict|warnings)\b""",
-    "r, julia": r"""[\w.$]+\s+<-\s+[\w("']|(?:library|suppressPackageStartupMessages)\(|[^\n]*%>%|using\s+[A-Z]\w*(?:\s*,\s*[A-Z]\w*)*\s*$|function\s+\w+\([^()\n]+\)\s*$""",
+    "r, julia": r"""[\w.$]+\s+<-\s+[\w("']|(?:library|suppressPackageStartupMessages)\(|[^\n]*%>%|using\s+[A-Z]\w*(?:\s*,\s*[A-Z]\w*)*\s*$|function\s+\w+\([^()\n]+\)\s*$|(?:rm|unlink|run|system)\(\s*[`"']""",
     "lua": r"local\s+(?:function\s+\w+|\w+(?:\s*,\s*\w+)*\s+=\s)|function\s+\w+[.:]\w+\(",
     "elixir, erlang": r"defmodule\s+[A-Z]|\|>\s*\w|-(?:module|export)\(|def\s+\w+(?:\([^()\n]*\))?(?:\s+when[^\n]*)?(?:,\s*do:|\s+do\s*$)",
     "haskell": r"\w+\s+::\s+\S|main\s+=\s|import\s+(?:qualified\s+)?[A-Z]\w*(?:\.[A-Z]\w*)*(?:\s+\(|\s+as\s|\s*$)|module\s+[A-Z][\w.]*",
@@ -48,6 +48,7 @@ def is_source(text: str) -> bool:
 # %% ../../nbs/live/068_source.ipynb #8bd8fcab
 _LINE = re.compile(r"^\s*(?:end|else|ensure|rescue|begin|[)}\]>.|@#]|//|/\*|\*|--)|[{}()\[\];,>\\|=]\s*$|\bdo(?:\s*\|[^|\n]*\|)?\s*$|->")
 
+_SHELL = re.compile(r"\s*(?:#!|(?:done|fi|esac|else|then|do)\b(?![ ]+[a-z])|[}]|;;)")
 _CLAUSE = re.compile(r"\s*(?:from|where|on|set|values|having|limit|union|returning|(?:(?:left|right|inner|outer|full|cross)\s+)*join|"
                      r"(?:group|order)\s+by)\b[^.!?]*(?:\w\.\w[^.!?]*)*;?\s*$", re.I)      # of a statement in SQL
 
@@ -55,6 +56,7 @@ def goes_on(line: str,
             language: str,      # of the text: snippet, sql
            ) -> bool:
     "Is this a line of a program, in a text that is one?"
+    if language == "shell": return bool(_SHELL.match(line[:MOST]))
     if language == "sql": return bool(_CLAUSE.match(line[:MOST]))
     return language == "snippet" and (bool(_LINE.search(line[:MOST])) or bool(_HEAD.match(line[:MOST])))
 
