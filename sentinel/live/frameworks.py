@@ -30,7 +30,7 @@ def _statement(case: Case) -> list[Effect]:
 
 def _console(case: Case) -> list[Effect]:
     "A console: what it is given, it does."
-    told = next((w for n in ("-c", "--command", "--execute", "-e", "--eval") if (w := case.opts.flags.get(n))), None)
+    told = next((w for n in ("-c", "--command", "--execute") if (w := case.opts.flags.get(n))), None)
     got = standard_input(case.cmd, case.setting) if told is None else None
     if got is not None and got.effect: return [got.effect]
     word = got.word if got is not None else told

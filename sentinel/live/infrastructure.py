@@ -7,6 +7,7 @@ __all__ = ['TERRAFORM', 'terraform', 'cdk', 'pulumi', 'packer', 'vagrant', 'sam'
            'reads_only', 'salt', 'chef', 'PROGRAMS']
 
 # %% ../../nbs/live/035_infrastructure.ipynb #ad518bd2
+from .. import patterns as re
 from .commands import Reader
 from .edits import with_values
 from .effects import Effect

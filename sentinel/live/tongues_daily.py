@@ -11,6 +11,7 @@ from typing import Final
 # %% ../../nbs/live/079_tongues_daily.ipynb #0935ea8f
 DAILY: Final[dict[str, str]] = {
 "de": """
+read: ermittl recherchier
 make: häng verteil weis zuweis trag eintrag buch reservier koch druck schneid näh mal zeichne kleb pack bring hol besorg richt-ein einricht
 make: räum-auf-den-tisch
 make: kürz streich-im-text runde rechne vergib-einen-namen nummerier gruppier ersetz-im-text verlink markier hinterleg hinterlass antwort bestätig
@@ -27,6 +28,7 @@ tell: veröffentliche-notiz
 tell: moderier beschreib schilder begründ warne lobe zitier diktier
 """,
 "fr": """
+read: compte! comptez! trouve! trouvez! retrouv
 make: accroch attach réparti distribu assign attribu réserv imprim dessin coll rang emball apport cherche-le prépar organis planifi coordonn rédui
 make: baiss augment mont
 make: génèr compil tradui abonn développ programm optimis accélér étend complèt ajust adapt arrondi numérot regroup lie épingl prolong renouvel
@@ -37,6 +39,8 @@ read: relis surveill
 tell: mentionn rappel appel invit félicit salu remerci interrog répond présent annonc décri racont justifi averti cit dict signal
 """,
 "es": """
+read: cuéntal cuéntam cuéntam averigu descubr indag
+make: recuérd
 make: cuelg adjunt reparte distribu asign reserv imprim dibuj peg guard empac tra[eí] busc-la prepar organiz planific coordin reduc baj sub aument
 make: gener compil
 make: traduc suscrib desarroll program optimiz aceler amplí amplia complet ajust adapt redonde numer agrup enlaz fij prolong renuev pide inscrib pint
@@ -47,6 +51,7 @@ read: revis vigil lee
 tell: mencion recuerd llam invit felicit salud agradec pregunt respond present anunci describ cont justific advier cit dict señal
 """,
 "pt": """
+read: conte! descubr averigu
 make: pendur anex distribu atribu reserv imprim desenh col guard embal traz busqu prepar organiz planej coordin reduz baix aument ger compil traduz
 make: assin inscrev
 make: desenvolv program otimiz aceler ampli complet ajust adapt arredond numer agrup vincul fix prolong renov peç pint dobr mont coloc orden anot
@@ -55,6 +60,8 @@ read: lei
 tell: mencion lembr lig convid parabeniz cumpriment agradeç pergunt respond apresent anunci descrev justifi advirt cit dit sinal
 """,
 "it": """
+read: conta! contal contate! scopri!
+make: porta! portal! allarga!
 make: fai! fate! scala appendi alleg distribu assegn prenot stamp disegn incoll conserv imball porta-mi prepar organizz pianific coordin ridu abbass
 make: aument gener compil tradu abbon
 make: iscriv svilupp programm ottimizz acceler ampli complet regol adatt arrotond numer raggrupp colleg fiss prolung rinnov chied dipin pieg mont

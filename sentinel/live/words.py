@@ -18,6 +18,7 @@ from .governed import DO_IT, MUST, REHEARSAL, TRIED
 from .lexicon import NOUNS, VERBS, WISHES
 from .meaning import meaning
 from .phrases import TOKEN, Token, tokens_of, worth_of
+from .reported import reported
 from .quotes import BARE, MENTIONS, PROGRAM, code_in, idiom, planned, unquoted
 from .sentences import (HARMFUL, HUMAN, LABEL, NO_HUMAN, NOT, QUESTION, REQUEST, clauses_of, negated, place_of,
                                      sentences)
@@ -146,6 +147,7 @@ _DECIDED = frozenset("deletes destroys stops grants revokes exposes writes ungua
 def _foreign(sentence: str, start: int, language: str) -> list[Effect]:
     told = idiom(sentence, language) or abroad(sentence, language)
     spoken = [Said(*told, 0, len(sentence))] if told else at_stake(clauses(planned(sentence), language), sentence, language)
+    if not spoken and reported(sentence) != sentence: spoken = [Said("says", "one", "yes", 0, len(sentence))]
     place = place_in(sentence)
     if told and told[0] == "unguards" and place == "development": place = "unknown"
     said = [Effect(c.kind, sentence[c.start:c.end].strip()[:80], c.scope, c.undo, place,
