@@ -13,6 +13,7 @@ from sentinel.live.everyday import (DOES, EXECUTED, LINK, LOSS, PLANNED, PREPARE
     compiled)
 from .reported import reported
 from .sayings import IDIOMS
+from .spoken import spoken_of
 from .tongues_signs import unaccented
 from .tongues_which import LATE, WAS_ZH, table
 
@@ -66,7 +67,7 @@ def unquoted(text: str, setting: Setting) -> tuple[str, list[Effect]]:
             return " " * (len(m[0]))
         if " " in inner.strip() or program: return "x".center(len(m[0])) if len(m[0]) > 2 else m[0]
         return " " * (m.start(which) - m.start()) + inner + " " * (m.end() - m.end(which))
-    return _QUOTES.sub(paint, text), found
+    return spoken_of(_QUOTES.sub(paint, text)), found
 
 # %% ../../nbs/live/085_quotes.ipynb #cf45c508
 BARE = re.compile(r"(?i)\b(?:run|execute|running|executing|issue|exec|type|invoke)\s+(?:the\s+command\s+|command\s+|"
@@ -86,7 +87,7 @@ _SPARED = compiled([
 
 def planned(sentence: str) -> str:
     "The sentence with blanks where a deed is rehearsed or put off."
-    refused = lambda m: REFUSED.search(sentence[max(0, m.start() - 20):m.end() + 14])
+    refused = lambda m: REFUSED.search(sentence[max(0, m.start() - 20):m.end() + 20])
     sentence = sentence.replace("能不能", "可以帮")  # a request, and no ban
     runs = list(EXECUTED.finditer(sentence))
     only = PREPARED.search(sentence) and all(map(refused, runs))

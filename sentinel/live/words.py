@@ -15,7 +15,7 @@ from .effects import Effect
 from .figures import DISMISSED, GONE, KEPT, figure
 from .foreign import Said, clauses
 from .governed import DO_IT, MUST, REHEARSAL, TRIED
-from .lexicon import NOUNS, VERBS, WISHES
+from .lexicon import NOUNS, VERBS
 from .meaning import meaning
 from .phrases import TOKEN, Token, tokens_of, worth_of
 from .reported import reported
@@ -24,6 +24,7 @@ from .sentences import (HARMFUL, HUMAN, LABEL, NO_HUMAN, NOT, QUESTION, REQUEST,
                                      sentences)
 from .tongues_signs import THANKS, place_in
 from .tongues_which import language_of
+from .wishes import WISHES
 from .weights import at_stake
 
 # %% ../../nbs/live/086_words.ipynb #9f25f13e
@@ -120,7 +121,7 @@ def sentence_effects(sentence: str, start: int, setting: Setting, context: str) 
     span = (start, start + len(sentence))
     says = [Effect("says", " ".join(sentence.split())[:60], tool="words", span=span)]
     if (told := _command_in(sentence, start, setting)) is not None:
-        grave = all(e.undo == "yes" for e in told) and figure(sentence)      # run chmod 777 *on the web root*
+        grave = all(e.undo == "yes" for e in told) and figure(sentence)
         return told + ([Effect(grave[0], sentence.strip()[:80], *grave[1:], tool="words", span=span)] if grave else [])
     if says_nothing(sentence): return says
     tokens, found, known, main, last = tokens_of(sentence, start), [], False, "", ""
