@@ -71,7 +71,7 @@ POST /v2/keys/|/v3/kv/deleterange = deletes many no
 DELETE /connectors/|/subjects/|/topics/ = deletes one no
 POST /(fail_?over|switchover|evict|drain|decommission|demote)(/|\\?|$) = stops one hard
 POST|PUT|DELETE /(bulk|batch|mass)[-_]?(delet\\w+|remov\\w+|purge|destroy|erase|wipe)(/|\\?|$) = deletes all no
-POST|PUT|DELETE /((purge|wipe|truncate|nuke|erase|obliterate)([-_]\\w[\\w-]*)?|(drop|flush|destroy|clear|reset|delete|remove)[-_]?all([-_][\\w-]*)?|
+POST|PUT|DELETE /((purge|wipe|truncate|nuke|erase|obliterate)([-_](?!enabled|status|config|settings|policy|logs?|preview|plan|reports?|jobs?|date|reason)\\w[\\w-]*)?|(drop|flush|destroy|clear|reset|delete|remove)[-_]?all([-_][\\w-]*)?|
  drop([-_](table|database|db|schema)s?)?|destroy|flush|factory[-_]?reset|reset[-_](database|db|data))(/|\\?|$) = deletes all no
 POST /v\\d+/(payouts|transfers|withdrawals?|wires?|disbursements?)(/|\\?|$)|/(payouts?|withdrawals?|wire[-_]?transfers?)(/|\\?|$) = spends one no
 POST /v\\d+/(refunds|charges|subscriptions|invoices/[^/]+/pay)(/|\\?|$) = spends one hard
