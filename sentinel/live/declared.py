@@ -102,7 +102,7 @@ def settings_in(text: str) -> list[Effect]:
             found.append(Effect("unguards", m[2], "one", "hard", tool="edit", why="it is switched off"))
     return found
 
-_BUILDS = re.compile(r"(?i)\bpulumi|@aws-cdk|aws[-_]cdk|\bcdk\.|\bcdktf|\bconstructs\b|\bnew\s+[\w.]+\(\s*(?:this|scope|stack)\s*,|\b\w+\.[A-Z]\w+\(\s*self,\s*[\"']|\bPeer\.any")
+_BUILDS = re.compile(r"(?i)\bpulumi|@aws-cdk|aws[-_]cdk|\bcdk\.|\bcdktf|\bconstructs\b|\bnew\s+[\w.]+\(\s*(?:this|scope|stack)\s*,|\bnew\s+(?:aws|gcp|azure\w*|k8s|kubernetes|digitalocean|cloudflare)\.\w+|\b\w+\.[A-Z]\w+\(\s*self,\s*[\"']|\bPeer\.any")
 
 def built(text: str) -> list[Effect]:
     "The harmful settings in a program that builds infrastructure; none for any other program."

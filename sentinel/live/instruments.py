@@ -6,9 +6,11 @@
 __all__ = ['ONLY', 'WITH_USES', 'PROGRAMS']
 
 # %% ../../nbs/live/019_instruments.ipynb #700939eb
+import re
 from .commands import Command, Reader, Setting
 from .effects import Effect
 from .lines import by_lines, manuals
+from .shell import inner_shell
 
 # %% ../../nbs/live/019_instruments.ipynb #64cae838
 ONLY: frozenset[str] = frozenset("""crm_mon crm_verify crm_simulate corosync-quorumtool kdig khost ldns-dig delv snmpwalk snmpget snmpbulkwalk snmptable
@@ -53,4 +55,11 @@ bkill qdel condor_rm: 0|all => stops many hard , -u|-all|-a => stops many hard ,
 rrdtool: info|fetch|last|lastupdate|xport|graph|first => reads , * => writes
 """)
 
-PROGRAMS: dict[str, Reader] = {**dict.fromkeys(ONLY, _looks), **dict.fromkeys(WITH_USES, by_lines(WITH_USES))}
+def _picks(c: Command, setting: Setting) -> list[Effect]:
+    "fzf: what its options start is run."
+    given = [b for a, b in zip(c.args, c.args[1:]) if a.text in ("--preview", "--bind", "--execute")]
+    given += [w._replace(text=w.text.partition("=")[2], exact=False) for w in c.args if w.text.startswith(("--preview=", "--bind="))]
+    texts = [w._replace(text=re.sub(r"^.*?(?:execute|reload|become)[^(:]*[(:]|\)$", "", w.text) if "(" in w.text else w.text, exact=False) for w in given]
+    return [e for w in texts for e in inner_shell(w, setting, c)] or [Effect("runs", c.program)]
+
+PROGRAMS: dict[str, Reader] = {**dict.fromkeys(("fzf", "sk", "peco", "gum"), _picks), **dict.fromkeys(ONLY, _looks), **dict.fromkeys(WITH_USES, by_lines(WITH_USES))}

@@ -103,7 +103,8 @@ def harm(effects: Iterable[Effect]) -> list[Effect]:
     "The effects that change something."
     return [e for e in effects if e.kind not in QUIET]
 
-_ARROW = re.compile(r"[-=]>(?=\s*[A-Za-z_({])")
+_ARROW = re.compile(r"[-=]>(?=\s*[A-Za-z_({])")      # no redirection
+_NAMED = re.compile(r"(?m)^[ \t]*\w+(?=[ \t]+=[ \t]+[\w.]+\()")      # no program
 
 def plain(text: str, setting: Setting, tool: str = "") -> list[Effect]:
     "The effects of a text that is no tool call and has no fences."
@@ -120,7 +121,7 @@ def plain(text: str, setting: Setting, tool: str = "") -> list[Effect]:
     if name == "words": found = found + between(text, setting)
     if name in ("shell", "words"): return found
     own = {"python": {"del"}, "powershell": {"rd", "del", "erase"}}.get(name, ())      # read already
-    bare = _ARROW.sub("  ", text) if name in ("snippet", "javascript") else text      # no redirection
+    bare = _ARROW.sub("  ", text) if name in ("snippet", "javascript") else _NAMED.sub(lambda m: " " * len(m[0]), text)
     more = [e for e in harm(shell(bare, setting)) if e.tool not in own]
     if name in ("python", "javascript", "snippet") and not harm(found + more): more += harm(handed_on(text, setting))
     if name in ("python", "javascript", "snippet"): more += built(text)      # of infrastructure

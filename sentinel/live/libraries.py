@@ -44,8 +44,8 @@ def is_on(t: Thing) -> bool: return (t.text or "").lower() in ("true", "1")
 
 def _orm(ref: str, keys: tuple[str, ...]) -> tuple[str, str]:
     "Scope and undo of a deletion or an update through an object mapper."
-    if "exclude()" not in ref and any(keylike(k.split("__")[0]) or k in ("pk", "pk__in")
-            for k in keys): return "one", "yes"
+    exact = [k.partition("__")[0] for k in keys if k.partition("__")[2] in ("", "in", "exact", "iexact")]      # pk__gt is a range
+    if "exclude()" not in ref and any(keylike(k) or k == "pk" for k in exact): return "one", "yes"
     if re.search(r"\b(?:get|first|get_or_404|one|latest|last|get_object_or_404|scalar_one)\(\)", ref):
         return "one", "yes"
     return ("many", "hard") if re.search(r"\b(?:filter|filter_by|where|exclude)\(\)", ref) else ("all", "no")

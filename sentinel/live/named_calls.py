@@ -30,7 +30,7 @@ sql: db.exec db.execcontext tx.exec db::statement db::unprepared pdo.exec pdo.qu
 rm -rf: fs::remove_all filesystem::remove_all remove_all removealltree removedirectoryrecursive deletedirectory deltree dbutils.fs.rm
 rm -rf: file:del_dir_r file.del_dir_r shutil.rmtree fs_extra::dir::remove fs::remove_dir_all_blocking
 rm: file.remove fs::remove filesystem::remove removefile deletefile std::remove
-!: system2 callcommand callprocess readprocess spawnprocess spawncommand rawsystem readcreateprocess sys.command shell.cmd system.cmd sh.exec os.cmd :os.cmd
+!: processstartinfo system2 callcommand callprocess readprocess spawnprocess spawncommand rawsystem readcreateprocess sys.command shell.cmd system.cmd sh.exec os.cmd :os.cmd
 redis: redis.call redis.pcall
 sql: statement.execute stmt.executeupdate stmt.execute jdbctemplate.execute executesqlrawasync
 """

@@ -85,10 +85,13 @@ _SPARED = compiled([
     r"(?P<deed>\bwarte\w*\s+nicht\b[^.,;:]*|\bn['’]attend\w*\s+p(?:as|lus)\b[^.,;:]*|\b(?:no|não)\s+esper\w+[^.,;:]*|"
     r"\bnon\s+aspett\w+[^.,;:]*|\bне\s+жд\w+[^.,;:]*|不[要必用]等[^。，,；]*)(?=[,;:，；])"])  # haste forbids nothing
 
+_COLUMN = re.compile(r"\b[^\W\d_]+_(?:at|on|by|le|el|am|em|il|date|flag|log|count|id)\b")
+
 def planned(sentence: str) -> str:
     "The sentence with blanks where a deed is rehearsed or put off."
     refused = lambda m: REFUSED.search(sentence[max(0, m.start() - 20):m.end() + 20])
     sentence = sentence.replace("能不能", "可以帮")  # a request, and no ban
+    sentence = _COLUMN.sub(lambda m: "x" * len(m[0]), sentence)      # deleted_at is a name
     runs = list(EXECUTED.finditer(sentence))
     only = PREPARED.search(sentence) and all(map(refused, runs))
     sentence = reported(sentence, bool(runs) and not all(map(refused, runs)))

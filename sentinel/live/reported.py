@@ -18,7 +18,7 @@ _GONE_ES = r"(?:borrad|eliminad|apagad|detenid|suprimid|vaciad|destruid|perdid|d
 _GONE_IT = r"(?:cancellat|eliminat|rimoss|spent|fermat|svuotat|distrutt|pers|disattivat)[oaie]"
 _NOUN = r"\b(?<!tous )(?<!toutes )(?<!todos )(?<!todas )(?<!tutti )(?<!tutte )(?:le|la|les|un|une|des|du|cette|ces|el|los|las|una|del|al|o|a|os|as|um|uma|do|da|dos|das|no|na|il|lo|i|gli|della|dei|degli|delle|alla|nel|nella)\s+"
 _PHRASE = rf"(?:{_NOUN}|\b(?:l|dell|all|d)['’])\w+(?:\s+(?:de|del|du|di|do|da|d['’])\s*\w+){{0,2}}\s+(?:\w+\s+)?"
-_ON = (r"(?=\s+(?:hier|ayer|ontem|ieri|por|par|per|la\s+sem|la\s+sett|na\s+sem|est\b|sont|a\s|ont|tourne|está|se\s|fue|ha\b|han\b|es\b|son\b|ya\b|vuelve|foi|voltou|já\b|è\b|sono|"
+_ON = (r"(?=\s+(?:hier|ayer|ontem|ieri|por|par|per|la\s+sem|la\s+sett|na\s+sem|est\b|sont|a\s|ont|tourne|está|se\s|fue|ha\b|han\b|es\b|son\b|ya\b|vuelve|foi|voltou|já\b|è\b|sono|(?:em|en|in|a|ad|el|le|il|na|no|nel|nella)\s+\w+|venerd|lunedì|marted|mercoled|gioved|sabato|domenica|lundi|mardi|mercredi|jeudi|vendredi|"
        r"hanno|de\s+nouveau|di\s+nuovo|de\s+novo|cette|ce\s|esta|questa?|nel\b|en\s|no\s|na\s|depuis|desde|dal)|[\s.?!»\"]*$)")
 PARTICIPLES = compiled([rf"\b(?P<deed>{_GONE_DE})(?=\s+\w)", rf"\b(?P<deed>{_GONE_RU})\b",
                         *(rf"{_PHRASE}(?P<deed>{gone}){_ON}" for gone in (_GONE_FR, _GONE_ES, _GONE_IT)),

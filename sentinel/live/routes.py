@@ -76,7 +76,7 @@ POST|PUT|DELETE /((purge|wipe|truncate|nuke|erase|obliterate)([-_](?!enabled|sta
 POST /v\\d+/(payouts|transfers|withdrawals?|wires?|disbursements?)(/|\\?|$)|/(payouts?|withdrawals?|wire[-_]?transfers?)(/|\\?|$) = spends one no
 POST /v\\d+/(refunds|charges|subscriptions|invoices/[^/]+/pay)(/|\\?|$) = spends one hard
 POST|PUT|PATCH /(permissions|acls?|role-?bindings|grants|admins|iam-?policy|setIamPolicy)(/|\\?|$) = grants one hard
-POST|PUT|GET /(delete|remove|deactivate|terminate|uninstall)(/|\\?|$) = deletes one hard
+POST|PUT|GET /((safe|force|hard|mass)[-_]?)?(delete|remove|deactivate|terminate|uninstall|destroy)(/|\\?|$) = deletes one hard
 POST /(stop|shutdown|disable|suspend|kill|pause|power_?off)(/|\\?|$) = stops one hard
 POST|PUT /(scale)(/|\\?|$) = scales one yes
 DELETE /(cache|caches|sessions?|locks?|tokens?/current|tmp|drafts?|jobs|messages?|cart|carts|notifications?|webhooks?|bookmarks?|favou?rites?|

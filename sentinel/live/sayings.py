@@ -44,7 +44,9 @@ SAYINGS: list[tuple[str, ...]] = [
      r"存在しない(?:状態|よう)|больше\s+не\s+(?:существ|было|стало)", "no", "deletes", "all", "no"),
     (r"\b(?:darf|soll|sollen|dürfen)\s+nichts\s+(?:mehr\s+)?(?:da|übrig|bleib)|\bnichts\s+(?:mehr\s+)?(?:übrig|da\s+(?:ist|bleibt))|\bne\s+doi\w+\s+plus\s+rien\s+rest\w*|\bplus\s+rien\s+(?:des|du|de)\b|"
      r"\bno\s+(?:debe\w*|tiene\w*\s+que)\s+quedar\s+nada|\bnão\s+(?:deve\w*|pode\w*)\s+(?:sobrar|restar|ficar)\s+nada|(?:一个|一[条行点份]|全)?都?不要?[留剩]|(?:一つも|何も|一切)残さ(?:ない|ず)で?|"
-     r"ничего\s+не\s+осталось|跡形もなく", "no", "deletes", "all", "no"),
+     r"ничего\s+не\s+осталось|跡形もなく|\bkeine?\s+(?:einzige\s+)?\w+\s+mehr\s+(?:da|übrig|existier|geben)|\bne\s+faut\s+plus\s+qu['’]il\s+reste\b|\breste\s+(?:plus\s+)?(?:une\s+seule|aucune?|un\s+seul)\b|\bno\s+(?:exista|quede|haya)\s+(?:ni\s+un|ningun)|"
+     r"\bnão\s+(?:exista|reste|sobre|haja)\s+(?:mais\s+)?(?:nenhum|uma?\b)|\bnon\s+dev\w+\s+(?:esistere|restare|rimanere)\s+(?:più|nessun)|(?:一|1)(?:行|件|つ|個|台)も(?:残[らさ]|な[いく])|"
+     r"\bчтобы\b.*\bне\s+(?:было|осталось)\s+ни\b|一[行条个点]\w{0,2}都?不[留剩]", "no", "deletes", "all", "no"),
     (r"\bfai[st]\w*\s+(?:\w+\s+)?dispara[iî]tre|\bdesapare[zc]\w+|\b(?:faça|fazer?|faz)\b.*\bsumir|\b(?:fai|far|fate|fall[ioae])\s+sparire|\bчтобы\b.*\bисчез\w+|なくして(?:ください|おいて|$)",
      "no", "deletes", "all", "no"),
     (r"\bpeu(?:t|vent)\s+(?:partir|dégager|disparaître|sauter)|\bpueden?\s+(?:irse|desaparecer)|\bpodem?\s+(?:ir\s+embora|sumir|desaparecer)|\b(?:può|possono)\s+(?:sparire|andare\s+via|andarsene)|"

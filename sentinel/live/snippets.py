@@ -78,6 +78,7 @@ _PRINTS = re.compile(r"(?i)puts|print|echo|log|info|debug|warn|error|fmt|assert|
 _REHEARSED = re.compile(r"(?i)\bdry_?run['\"]?\s*(?::|=>?|\()\s*(?:aws\.bool\()?true\b")
 _MADE = re.compile(r"(?m)\b(\w+)[^=\n;]{0,40}=\s*[\w.:>\\-]*(?:MkdirTemp|TempDir|createTempDirectory|mktmpdir|mkdtemp|tempdir)\w*[(! ]")
 _EACH = re.compile(r"(?:&:|\w::)(delete|destroy|clear|unlink|purge|stop|kill|terminate)(?:_all)?\b|"
+                   r"&(?:File|System)\.(?P<cap>rm|rmdir)\w*!?/\d|\bfind(?:depth)?\(?\s*sub\s*\{[^{}]{0,80}\b(?P<sub>unlink|rmdir)\b|"
                    r"[(,]\s*(?:File|Files|Directory|os|fs|fs::\w+)(?:\.|::)(?P<own>[dD]elete|[rR]emove|unlink)\w*\s*\)")
 _DEFINES = re.compile(r"(?:\b(?:function|func|fun|fn|def|defp|sub|rpc|class|struct|message|void|bool|int|string|describe)|"
                       r"\bfunc\s*\([^()\n]*\)|(?<!\bnew )(?<!\breturn )\b[A-Z]\w*(?:<[^<>\n]*>)?(?:\[\])?)\s+$")
@@ -129,7 +130,8 @@ def snippet(text: str, setting: Setting) -> list[Effect]:
         elif head == "redis":
             found += setting.read("shell", Word(" ".join(["redis-cli", *map(_quoted, c.texts)]), c.span))
         elif head == "!":
-            run = c.texts[0] if len(c.texts) == 1 else " ".join(map(_quoted, c.texts))
+            line_of_args = last in ("processstartinfo", "start") and len(c.texts) == 2      # C#: the second is many words
+            run = " ".join(c.texts) if len(c.texts) == 1 or line_of_args else " ".join(map(_quoted, c.texts))
             found += setting.read("shell", Word(run, c.span)) if run else [
                 Effect("unread", c.name, tool="code", why="a command that is not told", span=c.span)]
         elif head:

@@ -11,6 +11,7 @@ from typing import Final
 # %% ../../nbs/live/079_tongues_daily.ipynb #0935ea8f
 DAILY: Final[dict[str, str]] = {
 "de": """
+read: nachseh nachschau reinschau
 read: ermittl recherchier
 make: häng verteil weis zuweis trag eintrag buch reservier koch druck schneid näh mal zeichne kleb pack bring hol besorg richt-ein einricht
 make: räum-auf-den-tisch
@@ -51,6 +52,7 @@ read: revis vigil lee
 tell: mencion recuerd llam invit felicit salud agradec pregunt respond present anunci describ cont justific advier cit dict señal
 """,
 "pt": """
+make: suba! subam!
 read: conte! descubr averigu
 make: pendur anex distribu atribu reserv imprim desenh col guard embal traz busqu prepar organiz planej coordin reduz baix aument ger compil traduz
 make: assin inscrev
@@ -96,6 +98,7 @@ read: say! ölç! tahmin araştır dinle bak! incele filtrele hesapla değerlend
 tell: hatırlat ara! davet kutla selamla teşekkür sor! yanıtla sun! duyur anlat uyar! alıntıla açıkla bildir
 """,
 "ru": """
+make: подним подня
 make: повесь прикрепи прилож раздай распредели назначь забронируй распечатай нарисуй приклей упакуй принеси подготов организуй запланируй
 make: скоординируй уменьш сниз снизь
 make: увелич повысь сгенерируй скомпилируй переведи подпиши разработай запрограммируй оптимизируй ускор дополни настрой адаптируй округли пронумеруй

@@ -50,6 +50,10 @@ _WISHES: list[tuple[str, bool, tuple[str, str, str]]] = [
     (r"\bget\b[^.]{0,20}\b(?:every|all|each)\b[^.]{0,20}\b(?:bytes?|files?|bits?|rows?|data|traces?)\s+off\b", False, ("deletes", "all", "no")),
     (r"\btreat\b[^.]{0,20}\b(?:everything|all|every\w*)\b[^.]{0,20}\bas\s+(?:expired|garbage|stale|deleted|orphan\w*|unused|trash)\b", False, ("deletes", "all", "no")),
     (r"(?:^|[,;]\s*|\band\s+|\bplease\s+)bin\s+(?:the|all|our|every|last)\b", True, ("deletes", "many", "no")),
+    (r"(?<=\bnone\s)of\s+(?:the|our|their)\b[^.]{0,40}\b(?:survives?|remains?|stays?|is\s+left|are\s+left|be\s+left)\b", False, ("deletes", "all", "no")),
+    (r"\b(?:put|make)\s+(?:an\s+)?end\s+(?:to|of)\b", True, ("destroys", "all", "no")),
+    (r"\bmake\b[^.]{0,40}\bforget\s+(?:everything|all|what)\b", False, ("deletes", "all", "no")),
+    (r"(?<=\blet\snobody\s)in\b|(?<=\blet\sno\sone\s)in\b|\bkeep\s+(?:everybody|everyone|all)\s+out\b", False, ("revokes", "all", "hard")),
     (r"\bscrub\s+(?:whole|entire|all)\b", False, ("deletes", "all", "no")),
     (rf"\bno\s+(?:longer\s+)?(?:need|use\s+for|want)\b[^.;]{{0,60}}\b{_STORE}\b[^.;]{{0,30}}[,;]\s*(?:so\s+|please\s+)?{_SEE_TO}", False, ("deletes", "all", "no")),
     (rf"(?:don't|do\s+not)\s+(?:need|want|use)\b[^.;]{{0,60}}\b{_STORE}\b[^.;]{{0,30}}(?:any\s*more|any\s+longer)[,;]\s*(?:so\s+|please\s+)?{_SEE_TO}", False, ("deletes", "all", "no"))]
