@@ -55,17 +55,18 @@ _GONE = {"file": "rm -rf", "directory": "rm -rf", "remote_file": "rm -rf", "link
          "user": "userdel -r", "mount": "umount", "service": "systemctl disable --now", "systemd_unit": "systemctl disable --now",
          "postgres_database": "dropdb", "mysql_database": "dropdb", "docker_volume": "docker volume rm", "lvm": "lvremove -f", "group": "groupdel"}
 _AWAY = re.compile(r"(?i)\b(?:absent|purged?|removed?|deleted?|stopped|stop|dead|disabled?|unmounted|umount|destroyed?)\b")
-_RESOURCE = re.compile(r"(?m)^[ \t]*([a-z]\w*)[ \t]*(?:\{[ \t]*\[?['\"]([^'\"\n]+)['\"]\]?[ \t]*:([^}]*)\}|['\"]([^'\"\n]+)['\"](?:[ \t]+do[ \t]*$(.*?)^[ \t]*end\b|[ \t]*$))", re.S | re.M)
+_RESOURCE = re.compile(r"(?m)^[ \t]*([a-z]\w*)[ \t]*(?:\{[ \t]*(\[[^\]\n]*\]|['\"][^'\"\n]+['\"])[ \t]*:([^}]*)\}|['\"]([^'\"\n]+)['\"](?:[ \t]+do[ \t]*$(.*?)^[ \t]*end\b|[ \t]*$))", re.S | re.M)
 
 def _resources(text: str) -> Iterator[str]:
     "The commands that do what resources of Puppet or Chef say."
     for m in _RESOURCE.finditer(text):
-        kind, name, body = m[1], m[2] or m[4], m[3] or m[5] or ""
+        kind, body = m[1], m[3] or m[5] or ""
+        names = re.findall(r"['\"]([^'\"\n]+)['\"]", m[2]) if m[2] else [m[4]]
         if kind in ("exec", "execute", "bash", "script", "shell"):
             own = re.search(r"\bcommand\b[ \t]*(?:=>)?[ \t]*(['\"])(.*?)\1", body)
-            yield own[2] if own else name
+            yield own[2] if own else names[0]
         elif kind in _GONE and _AWAY.search(re.sub(r"'[^'\n]*'|\"[^\"\n]*\"", "", body)):
-            yield f"{_GONE[kind]} {shlex.quote(name)}"
+            for name in names: yield f"{_GONE[kind]} {shlex.quote(name)}"
 
 def _states(parts: list[dict[str, Any]]) -> Iterator[str]:
     "The commands that do what states of Salt say."
@@ -138,6 +139,8 @@ def declared(text: str, setting: Setting) -> list[Effect] | None:
         if tasks := _as_tasks(text, parts): found += play(tasks, setting) or []
         runs, orders = [*_states(parts), *_runs(text)], list(_said(parts))
     else: runs = [*_resources(text), *_runs(text)]
+    if form != "yaml":      # Ruby looks like Chef: its calls count, too
+        found += [e for e in setting.read("snippet", Word(text)) if e.kind not in ("reads", "says", "runs", "unread", "writes")]
     for run in dict.fromkeys(runs[:100]):
         found += [e for e in setting.read("shell", Word(run)) if e.kind not in ("reads", "says", "runs", "unread")]
     for order in dict.fromkeys(orders[:50]):

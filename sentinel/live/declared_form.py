@@ -8,6 +8,8 @@ __all__ = ['yaml', 'form_of', 'tree_of']
 # %% ../../nbs/live/096_declared_form.ipynb #092d7d5f
 from typing import Any
 from .. import patterns as re
+from .code import looks_like_python
+from .javascript import looks_like_javascript
 from ..patterns import later
 
 # %% ../../nbs/live/096_declared_form.ipynb #1c52e56b
@@ -16,7 +18,7 @@ _TOP = r"\A(?:[ \t]*(?:[#;][^\n]*|//[^\n]*|---)?\n)*"
 _FORMS = {
     "unit": _TOP + r"[ \t]*\[[A-Za-z][\w .:\"-]{0,60}\][ \t]*\n",
     "blocks": _TOP + r"[ \t]*(?:job|resource|data|provider|variable|module|terraform|locals|output|group|task|source|build)\b(?:[ \t]+\"[^\"\n]*\"){0,2}[ \t]*\{",
-    "bicep": _TOP + r"[ \t]*(?:@\w+\([^\n]*\)\s*)*(?:(?:param|var|output)[ \t]+\w+[ \t=][^\n]*|targetScope[ \t]*=[^\n]*|(?:resource|module)[ \t]+\w+[ \t]+'[^'\n]*'[ \t]*=[ \t]*(?:if[^\n{]*)?\{)",
+    "bicep": _TOP + r"[ \t]*(?:@\w+\([^\n]*\)\s*)*(?:param[ \t]+\w+[ \t]+(?:string|int|bool|object|array)\b[^\n]*|targetScope[ \t]*=[^\n]*|(?:resource|module)[ \t]+\w+[ \t]+'[^'\n]*'[ \t]*=[ \t]*(?:if[^\n{]*)?\{)",
     "puppet": _TOP + r"[ \t]*(?:class|define|node)?[ \t]*[a-z][\w:]*[ \t]*\{[ \t]*(?:['\"$\[]|$)[^\n]*(?:=>|:[ \t]*$|:\s*\w+[ \t]*=>)",
     "chef": _TOP + r"[ \t]*[a-z]\w*[ \t]+['\"][^'\"\n]+['\"](?:[ \t]+do[ \t]*$|[ \t]*$)",
     "nix": _TOP + r"[ \t]*(?:\{[ \t]*[\w?,.<> ]*(?:\.\.\.|<nixpkgs>)[^\n]*\}[ \t]*:|[a-z][\w-]*(?:\.[\w\"-]+)+[ \t]*=[ \t]*(?:[^=\n;]*;|\{|\[|''|\"))",
@@ -41,6 +43,7 @@ def form_of(text: str) -> str:
         if name == "yaml": return name if tree_of(text) is not None else ""
         if name in _LINES and not all(map(_LINES[name].match, text.splitlines()[:400])): continue
         if name == "chef" and not re.search(r"(?m)^\s*end\b|^\s*execute\s", text): continue
+        if name in ("nix", "server", "blocks", "bicep") and (looks_like_javascript(text) or looks_like_python(text)): continue
         return name
     return ""
 

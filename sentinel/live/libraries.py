@@ -13,7 +13,7 @@ from .calls import method, narrows, parts_of
 from .clients import looks_like_sql
 from .conditions import keylike, reach
 from .constants import Program, Thing, fields_in, http, texts_in
-from .elements import around, by_key, is_route
+from .elements import around, by_key, is_route, made_here
 from .rows import set_to
 
 # %% ../../nbs/live/065_libraries.ipynb #e8812363
@@ -44,7 +44,7 @@ def is_on(t: Thing) -> bool: return (t.text or "").lower() in ("true", "1")
 
 def _orm(ref: str, keys: tuple[str, ...]) -> tuple[str, str]:
     "Scope and undo of a deletion or an update through an object mapper."
-    exact = [k.partition("__")[0] for k in keys if k.partition("__")[2] in ("", "in", "exact", "iexact")]      # pk__gt is a range
+    exact = [k.partition("__")[0] for k in keys if k.partition("__")[2] in ("", "in", "exact", "iexact")] # not pk__gt
     if "exclude()" not in ref and any(keylike(k) or k == "pk" for k in exact): return "one", "yes"
     if re.search(r"\b(?:get|first|get_or_404|one|latest|last|get_object_or_404|scalar_one)\(\)", ref):
         return "one", "yes"
@@ -66,6 +66,7 @@ def client(r: Program, node: Any, f: Thing, name: str, args: list[Thing], keys: 
     if m := re.match(r"(GET|POST|PUT|PATCH|DELETE) (/\S*)", args[0].text or "") if args and name == "request" else None:
         return http(r, node, m[1].lower(), [Thing(text=m[2]), *args[1:]], keys)
     statement = args[0] if args else next((keys[k] for k in ("sql", "query", "statement") if k in keys), Thing())
+    if name in _SQL and made_here(r.text): return
     if name in _SQL:
         if m := re.match(r"(?:sqlalchemy\.(?:\w+\.)*)?(delete|update)\(\)", statement.ref):
             scope, undo = _orm(statement.ref, statement.keys)
@@ -77,7 +78,7 @@ def client(r: Program, node: Any, f: Thing, name: str, args: list[Thing], keys: 
                       "execute_sql") and not statement.ref and root not in _SAFE:
             r.add(node, "unread", f"{name}({statement.name})", why="SQL that is not told")
         return
-    if re.match(r"sqlalchemy\.(?:\w+\.)*(?:delete|update)$", ref): return  # not yet run
+    if re.match(r"sqlalchemy\.(?:\w+\.)*(?:delete|update)$", ref): return
     behind = narrows(r.text[r.span(node)[1]:][:300]) if r.text and name == "delete" and not args else None
     if behind: return r.add(node, "deletes", ref, *behind)
     if name in ("delete", "update", "_raw_delete") and re.search(r"\.objects\b|\bquery\(?|\.select\(\)|filter\(\)|"

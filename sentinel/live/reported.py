@@ -44,7 +44,10 @@ OTHERS = compiled([r"\bqui[eé]n(?:es)?\s+(?:\w+\s+){0,2}?(?P<deed>\w+(?:ó|aron
 _TEXT = (r"(?:abschnitt|kapitel|protokoll|bericht|artikel|seite|hinweis|notiz|section|chapitre|journal|rapport|article|page|note|sección|capítulo|informe|registro|artículo|página|nota|"
          r"seção|relatório|artigo|sezione|capitolo|rapporto|articolo|pagina|раздел\w*|глав\w+|отч[её]т\w*|журнал\w*|стать\w+|страниц\w+)")
 _ON_IT = r"(?:\s+(?:zum|zur|über|von|sur|sobre|su|sulla?|sul|об?|про|по))?"
-HEADLINES = compiled([rf"\b{_TEXT}{_ON_IT}{LINK}(?P<deed>{LOSS})",
+_ORDERS = r"(?:comandos?|comandi|befehle?n?|commandes?|команд\w*|instrucciones|instruções|istruzioni|schritte?n?|pasos|passos|passaggi|étapes|scripts?)"
+HEADLINES = compiled([rf"\b{_ORDERS},?\s+(?:que|che|qui|die|котор\w+)\s+(?P<deed>[^.,;]*)",
+                      r"(?P<deed>会?(?:删除?|清空|停止|清除)[^，。]{0,6}的)(?=命令|脚本|步骤|操作|语句)", r"(?P<deed>(?:データを)?(?:削除|停止|消去)する)(?=コマンド|手順|スクリプト|操作|箇所)",
+                      rf"\b{_TEXT}{_ON_IT}{LINK}(?P<deed>{LOSS})",
                       r"(?P<deed>削除|停止|消去|初期化)の(?=手順|方法|やり方|流れ|記録|ログ|履歴|理由|件|影響|可否|仕組み|説明)"])
 
 # %% ../../nbs/live/082_reported.ipynb #14a2da84

@@ -40,6 +40,7 @@ read: relis surveill
 tell: mentionn rappel appel invit félicit salu remerci interrog répond présent annonc décri racont justifi averti cit dict signal
 """,
 "es": """
+make: marc! marca! marque! señal
 read: cuéntal cuéntam cuéntam averigu descubr indag
 make: recuérd
 make: cuelg adjunt reparte distribu asign reserv imprim dibuj peg guard empac tra[eí] busc-la prepar organiz planific coordin reduc baj sub aument
@@ -52,6 +53,7 @@ read: revis vigil lee
 tell: mencion recuerd llam invit felicit salud agradec pregunt respond present anunci describ cont justific advier cit dict señal
 """,
 "pt": """
+make: marque! marca! marqu assinal
 make: suba! subam!
 read: conte! descubr averigu
 make: pendur anex distribu atribu reserv imprim desenh col guard embal traz busqu prepar organiz planej coordin reduz baix aument ger compil traduz
@@ -62,6 +64,7 @@ read: lei
 tell: mencion lembr lig convid parabeniz cumpriment agradeç pergunt respond apresent anunci descrev justifi advirt cit dit sinal
 """,
 "it": """
+make: segna! segnate! contrassegn evidenzi
 read: conta! contal contate! scopri!
 make: porta! portal! allarga!
 make: fai! fate! scala appendi alleg distribu assegn prenot stamp disegn incoll conserv imball porta-mi prepar organizz pianific coordin ridu abbass
@@ -108,11 +111,13 @@ read: сосчита измерь оцени исследуй послушай �
 tell: упомяни напомни позвони пригласи поздравь поприветствуй поблагодари спроси ответь представь объяви опиши расскажи обоснуй предупреди процитируй
 """,
 "zh": """
+make: 标出 标记 标注
 make: 挂 附上 分配 分发 指派 预订 打印 画 粘贴 打包 准备 组织 安排 协调 降低 减少 增加 调高 生成 编译 翻译 订阅 开发 编程 优化 加速 扩展 补充 调整 适配 编号 分组 链接 延长 续订 申请 登记 排序 整理
 read: 数一数 测量 估计 估算 研究 听 浏览 过滤 计算 评估 模拟 学习 观察 猜 阅读 看看 看一下 了解
 tell: 提到 提醒 打电话 邀请 祝贺 问候 感谢 提问 回答 介绍 宣布 描述 讲述 警告 引用 转告
 """,
 "ja": """
+make: 印を付け 印をつけ マークし
 make: 掛け 添付 配分 割り当て 予約 印刷 描い 貼り 梱包 準備 手配 計画 調整 減らし 下げ 増やし 上げ 生成 コンパイル 翻訳 購読 開発 最適化 高速化 拡張 補足 番号 グループ 延長 更新 申請 登録 並べ 整理
 read: 数え 測定 測っ 見積 調べ 聞い 閲覧 絞り込 計算 評価 シミュ 学習 観察 読ん 見て 把握
 tell: 言及 思い出 電話 招待 祝 挨拶 感謝 質問 回答 答え 紹介 発表 述べ 語 警告 引用 伝え
