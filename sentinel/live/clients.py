@@ -129,7 +129,8 @@ def _begins_like_it(text: str) -> bool:
 def looks_like_sql(text: str) -> bool:
     "Is this text SQL, and no sentence that begins like it?"
     text = text[:4000]
-    if _REMARK.fullmatch(text): return looks_like_sql(re.sub(r"(?m)^\s*--\s*", "", text).partition(";")[0] + ";")      # a statement, put aside
+    # a statement, put aside
+    if _REMARK.fullmatch(text): return looks_like_sql(re.sub(r"(?m)^\s*--\s*", "", text).partition(";")[0] + ";")
     start = (m := _START.match(text)) and m.end() or 0
     if text.startswith("/*!", start): return True
     if _SELECTS.match(text, start):

@@ -12,7 +12,7 @@ from typing import Any
 from .. import patterns as re
 from .commands import Setting, Word
 from .declared_form import form_of, tree_of
-from .edits import Rule, diff, lines_of, rule_for, setting_of
+from .edits import Rule, diff, lines_of, setting_of
 from .effects import Effect
 from .proposed import play
 from .unchecked import anybody
@@ -20,7 +20,8 @@ from .unchecked import anybody
 # %% ../../nbs/live/097_declared.ipynb #f32fbaa2
 _RUNS = re.compile(r"(?i)(?:exec_?(?:start|stop|reload)?(?:pre|post)?|.*_?command|cmd|code|run|inline|program|user_?data|script|.*_?scripts?|.*commands|hook|"
                    r".*hooks?|post_?(?:install|start|stop)|pre_?(?:install|start|stop)|entrypoint|shell)$")
-_LINE = re.compile(r"""(?m)^[ \t\-{]*["']?([A-Za-z][\w.\-"]*)["']?[ \t]*(?:=>|[:=]|[ \t](?=["']))[ \t]*(\[[^\]]{0,2000}\]|"(?:[^"\\\n]|\\.)*"|'[^'\n]*'|[^\n]*)""")
+_LINE = re.compile(r"""(?m)^[ \t\-{]*["']?([A-Za-z][\w.\-"]*)["']?[ \t]*"""
+                   r"""(?:=>|[:=]|[ \t](?=["']))[ \t]*(\[[^\]]{0,2000}\]|"(?:[^"\\\n]|\\.)*"|'[^'\n]*'|[^\n]*)""")
 _BLOCK_TEXT = re.compile(r"(?ms)<<[-~]?[ \t]*['\"]?(\w+)['\"]?[ \t]*\n(.*?)^[ \t]*\1\b|''\n?(.*?)''")
 _STORE = re.compile(r"\$\{pkgs\.[\w-]+\}/s?bin/")
 
@@ -31,7 +32,8 @@ def _words(value: str) -> list[str]:
         texts = [a or b for a, b in parts]
         return [shlex.join(texts)] if len(texts) > 1 and texts[1][:1] == "-" else texts
     bare = value.strip().rstrip(";,").strip()
-    return [bare[1:-1]] if len(bare) > 1 and bare[0] == bare[-1] and bare[0] in "'\"" else [re.sub(r"^[-@:+!]+(?=/)", "", bare)]
+    return [bare[1:-1]] if len(bare) > 1 and bare[0] == bare[-1] and bare[0] in "'\"" else [re.sub(r"^[-@:+!]+(?=/)",
+        "", bare)]
 
 def _runs(text: str) -> Iterator[str]:
     "The commands that a text in lines of keys and values runs."
@@ -54,8 +56,10 @@ def spread(text: str) -> str:
 _GONE = {"file": "rm -rf", "directory": "rm -rf", "remote_file": "rm -rf", "link": "unlink", "package": "apt-get purge", "pkg": "apt-get purge",
          "user": "userdel -r", "mount": "umount", "service": "systemctl disable --now", "systemd_unit": "systemctl disable --now",
          "postgres_database": "dropdb", "mysql_database": "dropdb", "docker_volume": "docker volume rm", "lvm": "lvremove -f", "group": "groupdel"}
-_AWAY = re.compile(r"(?i)\b(?:absent|purged?|removed?|deleted?|stopped|stop|dead|disabled?|unmounted|umount|destroyed?)\b")
-_RESOURCE = re.compile(r"(?m)^[ \t]*([a-z]\w*)[ \t]*(?:\{[ \t]*(\[[^\]\n]*\]|['\"][^'\"\n]+['\"])[ \t]*:([^}]*)\}|['\"]([^'\"\n]+)['\"](?:[ \t]+do[ \t]*$(.*?)^[ \t]*end\b|[ \t]*$))", re.S | re.M)
+_AWAY = re.compile(r"(?i)\b(?:absent|purged?|removed?|deleted?|stopped|stop|dead|disabled?|unmounted|umount|"
+                   r"destroyed?)\b")
+_RESOURCE = re.compile(r"(?m)^[ \t]*([a-z]\w*)[ \t]*(?:\{[ \t]*(\[[^\]\n]*\]|['\"][^'\"\n]+['\"])[ \t]*:([^}]*)\}|"
+                       r"['\"]([^'\"\n]+)['\"](?:[ \t]+do[ \t]*$(.*?)^[ \t]*end\b|[ \t]*$))", re.S | re.M)
 
 def _resources(text: str) -> Iterator[str]:
     "The commands that do what resources of Puppet or Chef say."
@@ -71,16 +75,19 @@ def _resources(text: str) -> Iterator[str]:
 def _states(parts: list[dict[str, Any]]) -> Iterator[str]:
     "The commands that do what states of Salt say."
     for name, state in (x for p in parts for x in p.items()):
-        for call, given in (state.items() if isinstance(state, dict) else [(state, [])] if isinstance(state, str) else []):
+        for call, given in (state.items() if isinstance(state, dict) else [(state, [])] if isinstance(state,
+                str) else []):
             kind, _, verb = str(call).partition(".")
-            args = {k: v for d in (given if isinstance(given, list) else []) if isinstance(d, dict) for k, v in d.items()}
+            args = {k: v for d in (given if isinstance(given, list) else []) if isinstance(d, dict) for k,
+                v in d.items()}
             target = str(args.get("name", name))
             if call in ("cmd.run", "cmd.script"): yield target
             elif kind in _GONE and _AWAY.search(verb): yield f"{_GONE[kind]} {shlex.quote(target)}"
 
 # %% ../../nbs/live/097_declared.ipynb #fdb4d8fd
 _MORE = tuple(Rule(re.compile(n), re.compile(v), k, "hard", w) for n, v, k, w in (
-    ("enable_?(?:purge_?protection|soft_?delete)|(?:\\w+\\.)?firewall(?:\\.enable)?|networkpolicy|audit(?:_?log(?:s|ging)?)?|auditd?", "false|no|off", "unguards", "a guard is off"),
+    ("enable_?(?:purge_?protection|soft_?delete)|(?:\\w+\\.)?firewall(?:\\.enable)?|networkpolicy|audit(?:_?log(?:s|"
+     "ging)?)?|auditd?", "false|no|off", "unguards", "a guard is off"),
     ("startipaddress|start_ip_address", "0\\.0\\.0\\.0", "exposes", "open to any address"),
     ("public_?network_?access", "enabled|true", "exposes", "open to the internet"),
     ("permit_?root_?login|permit_?empty_?passwords", "yes|true", "unguards", "anybody may try"),
@@ -94,23 +101,27 @@ def settings_in(text: str) -> list[Effect]:
     lines = spread(text)
     found = diff(lines, path="values.yaml") + anybody(lines_of(lines))
     for line in lines.splitlines()[:2_000]:
-        if (s := setting_of(line.replace("firewall.enable", "firewall"))) and (rule := next((r for r in _MORE if r.name.fullmatch(s[0]) and r.harmful.fullmatch(s[1])), None)):
+        if (s := setting_of(line.replace("firewall.enable", "firewall"))) and (rule := next((r for r in _MORE
+                if r.name.fullmatch(s[0]) and r.harmful.fullmatch(s[1])), None)):
             found.append(Effect(rule.kind, line.strip()[:80], "one", rule.undo, tool="edit", why=rule.why))
-    if m := _OPENED.search(text): found.append(Effect("exposes", m[0][:80], "one", "hard", tool="edit", why="open to any address"))
+    if m := _OPENED.search(text): found.append(Effect("exposes", m[0][:80], "one", "hard", tool="edit",
+            why="open to any address"))
     for m in _OFF.finditer(text):      # auth:\n  enabled: false
         behind = text[m.end():m.end() + 400].lstrip("\n").split("\n")[0]
         if _SWITCHED.search(m[2]) and re.match(r"\s+enabled?\s*[:=]\s*(?:false|no|off)\b", behind):
             found.append(Effect("unguards", m[2], "one", "hard", tool="edit", why="it is switched off"))
     return found
 
-_BUILDS = re.compile(r"(?i)\bpulumi|@aws-cdk|aws[-_]cdk|\bcdk\.|\bcdktf|\bconstructs\b|\bnew\s+[\w.]+\(\s*(?:this|scope|stack)\s*,|\bnew\s+(?:aws|gcp|azure\w*|k8s|kubernetes|digitalocean|cloudflare)\.\w+|\b\w+\.[A-Z]\w+\(\s*self,\s*[\"']|\bPeer\.any")
+_BUILDS = re.compile(r"(?i)\bpulumi|@aws-cdk|aws[-_]cdk|\bcdk\.|\bcdktf|\bconstructs\b|\bnew\s+[\w.]+\(\s*(?:this|"
+                     r"scope|stack)\s*,|\bnew\s+(?:aws|gcp|azure\w*|k8s|kubernetes|digitalocean|cloudflare)\.\w+|\b\w+\.[A-Z]\w+\(\s*self,\s*[\"']|\bPeer\.any")
 
 def built(text: str) -> list[Effect]:
     "The harmful settings in a program that builds infrastructure; none for any other program."
     return settings_in(text) if _BUILDS.search(text[:16_000]) else []
 
 # %% ../../nbs/live/097_declared.ipynb #86e45e12
-_TOLD = re.compile(r"(?i)(?:.*_)?(?:name|title|summary|description|message|annotations?|help|doc|docs|comment|label|text|info|note|alert|expr|display_?name|msg)$")
+_TOLD = re.compile(r"(?i)(?:.*_)?(?:name|title|summary|description|message|annotations?|help|doc|docs|comment|label|"
+                   r"text|info|note|alert|expr|display_?name|msg)$")
 _SENTENCE = re.compile(r"\w+(?:\s+\w[\w'-]*){2,}[.!?]?\s*$")
 
 def _said(node: Any, key: str = "", level: int = 0) -> Iterator[str]:
@@ -124,7 +135,8 @@ def _said(node: Any, key: str = "", level: int = 0) -> Iterator[str]:
 
 def _as_tasks(text: str, parts: list[dict[str, Any]]) -> str:
     "A list of tasks as a playbook; empty for any other list."
-    module = lambda p: any(re.fullmatch(r"[a-z_]+(?:\.[a-z_0-9]+){2}|file|shell|command|systemd|service|apt|yum|dnf|copy|template|git|user|lineinfile|raw|script", k) for k in p)
+    module = lambda p: any(re.fullmatch(r"[a-z_]+(?:\.[a-z_0-9]+){2}|file|shell|command|systemd|service|apt|yum|dnf|"
+                                        r"copy|template|git|user|lineinfile|raw|script", k) for k in p)
     if not text.lstrip().startswith("-") or not all(map(module, parts)): return ""
     return "- hosts: all\n  tasks:\n" + "\n".join("    " + line for line in text.splitlines() if line.strip() != "---")
 
@@ -133,16 +145,20 @@ def declared(text: str, setting: Setting) -> list[Effect] | None:
     form = form_of(text) if len(text) <= 64 * 1024 else ""
     if not form: return None
     found, runs, orders = settings_in(text), [], []
-    if form == "recipes": runs = ["\n".join(line.lstrip("\t@-+ ") for line in text.splitlines() if line.startswith("\t"))]
+    if form == "recipes": runs = ["\n".join(line.lstrip("\t@-+ ") for line in text.splitlines() if line.startswith(
+            "\t"))]
     elif form == "yaml":
         parts = tree_of(text) or []
         if tasks := _as_tasks(text, parts): found += play(tasks, setting) or []
         runs, orders = [*_states(parts), *_runs(text)], list(_said(parts))
     else: runs = [*_resources(text), *_runs(text)]
     if form != "yaml":      # Ruby looks like Chef: its calls count, too
-        found += [e for e in setting.read("snippet", Word(text)) if e.kind not in ("reads", "says", "runs", "unread", "writes")]
+        found += [e for e in setting.read("snippet", Word(text)) if e.kind not in ("reads", "says", "runs", "unread",
+            "writes")]
     for run in dict.fromkeys(runs[:100]):
         found += [e for e in setting.read("shell", Word(run)) if e.kind not in ("reads", "says", "runs", "unread")]
     for order in dict.fromkeys(orders[:50]):
-        found += [e for e in setting.read("words", Word(order)) if e.kind not in ("reads", "says", "runs", "unread", "writes")]
-    return [Effect("writes", "a text that declares", tool="declared", span=(0, len(text)))] + [e._replace(span=(0, len(text))) for e in found]
+        found += [e for e in setting.read("words", Word(order)) if e.kind not in ("reads", "says", "runs", "unread",
+            "writes")]
+    return [Effect("writes", "a text that declares", tool="declared", span=(0, len(text)))] + [e._replace(span=(0,
+        len(text))) for e in found]

@@ -43,7 +43,8 @@ def form_of(text: str) -> str:
         if name == "yaml": return name if tree_of(text) is not None else ""
         if name in _LINES and not all(map(_LINES[name].match, text.splitlines()[:400])): continue
         if name == "chef" and not re.search(r"(?m)^\s*end\b|^\s*execute\s", text): continue
-        if name in ("nix", "server", "blocks", "bicep") and (looks_like_javascript(text) or looks_like_python(text)): continue
+        if name in ("nix", "server", "blocks", "bicep") and (looks_like_javascript(text) or looks_like_python(
+                text)): continue
         return name
     return ""
 

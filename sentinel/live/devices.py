@@ -46,10 +46,12 @@ def by_module(name: str,      # of a module of ansible, without its collection
               said: str,      # its arguments, in lower case
              ) -> list[tuple[str, str, str, str, str]] | None:      # kind, target, scope, undo, why; None: others know
     "What modules do to a host that tell it by more than a state: those for devices and walls, and those that only look."
-    if name == "file" and "absent" in said and _TEMPORARY.search(said): return [("deletes", "", "many", "yes", "a temporary folder")]
+    if name == "file" and "absent" in said and _TEMPORARY.search(said): return [("deletes", "", "many", "yes",
+            "a temporary folder")]
     if "absent" in said and environment_of(said) in ("development", "staging") and name not in ("file", "user"):
         return [("deletes", said[:40], "one", "yes", "of a preview or a test")]
-    if name == "filesystem" and re.search(r"force\W+(?:true|yes)", said): return [("destroys", said[:40], "one", "no", "makes an empty file system")]
+    if name == "filesystem" and re.search(r"force\W+(?:true|yes)", said): return [("destroys", said[:40], "one",
+            "no", "makes an empty file system")]
     if name in _LOOKS or name == "file" and "state=directory" in said:
         return [("reads" if name in _LOOKS else "writes", "", "many", "yes", "")]
     if name in _OPENS and re.search(_OPENS[name], said):

@@ -43,7 +43,8 @@ def is_route(ref: str,            # of a call
     return ref.split(".")[0].split("(")[0] in _APPS and (first.text or "").startswith("/") and ref.count(".") == 1
 
 # %% ../../nbs/live/064_elements.ipynb #771ed828
-_TOLD = frozenset("send_config_set send_config send_configs send_config_from_list load_merge_candidate load_replace_candidate edit_config config_mode".split())
+_TOLD = frozenset("send_config_set send_config send_configs send_config_from_list load_merge_candidate "
+                  "load_replace_candidate edit_config config_mode".split())
 
 def told_device(name: str, given: Iterable[Thing]) -> tuple[str, str, str, str] | None:
     "Line, kind, scope and undo of the worst that a device is told by a call; None for none."

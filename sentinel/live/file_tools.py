@@ -30,10 +30,13 @@ def file_command(name: str,                          # of a tool
     return f"cat {'>' if whole else '>>'} {shlex.quote(path)} <<'{end}'\n{text}\n{end}\n"
 
 # %% ../../nbs/live/098_file_tools.ipynb #0ac29e49
-_LOOKS = frozenset("search find lookup grep list get fetch read browse retrieve describe show view count suggest autocomplete".split())
+_LOOKS = frozenset("""search find lookup grep list get fetch read browse retrieve describe show view count suggest"""
+                   "autocomplete".split())
 _RUNS = frozenset("sql query execute exec run command shell bash script statement cypher".split())
 _TELLS = frozenset("create add open write draft post update edit append comment file submit log save".split())
-_PAGES = frozenset("ticket issue bug comment note notes page doc document docs draft wiki incident postmortem retro story epic card event meeting "
+_PAGES = frozenset("""ticket issue bug comment note notes page doc document docs draft wiki incident postmortem
+retro"""
+                   "story epic card event meeting "
                    "reminder review summary report memo announcement changelog readme feedback".split())
 
 def purpose(name: str) -> str:      # looks, tells, or nothing
@@ -42,14 +45,17 @@ def purpose(name: str) -> str:      # looks, tells, or nothing
     if not parts or _RUNS & set(parts): return ""
     if {*parts[:1], *parts[-1:]} & _LOOKS: return "looks"
     told = {p.removesuffix("s") for p in parts} | set(parts)
-    return "tells" if told & _PAGES and (told & _TELLS or len(parts) == 1) and not told & {"delete", "remove", "task", "agent"} else ""
+    return "tells" if told & _PAGES and (told & _TELLS or len(parts) == 1) and not told & {"delete", "remove",
+        "task", "agent"} else ""
 
 _PRIVATE = re.compile(r"(?i)(?:^|[/_.-])(?:all[-_])?(?:customers?|users?|patients?|employees|accounts|payroll|secrets?|credentials|passwords?|dump|backup|export|id_rsa|kubeconfig)"
                       r"[\w.-]*\.(?:csv|xlsx?|json|parquet|sql|gz|zip|tar|tgz|db|pem|key|env|txt)$|(?:^|/)\.env$|\.pem$|/id_rsa$")
-_ATTACHED = frozenset("attachments attachment files file_paths paths attach media upload file filename file_path path".split())
+_ATTACHED = frozenset("""attachments attachment files file_paths paths attach media upload file filename file_path
+path""".split())
 
 def carried(name: str, arguments: Mapping[str, Any]) -> str:      # a path; empty for none
     "A file with private data that a call sends to somebody."
     if not re.search(r"(?i)send|mail|share|upload|forward|post|publish", name): return ""
-    given = [x for k, v in arguments.items() if str(k).lower() in _ATTACHED for x in (v if isinstance(v, list) else [v])]
+    given = [x for k, v in arguments.items() if str(k).lower() in _ATTACHED for x in (v if isinstance(v,
+        list) else [v])]
     return next((x for x in given if isinstance(x, str) and _PRIVATE.search(x)), "")

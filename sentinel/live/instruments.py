@@ -13,17 +13,18 @@ from .lines import by_lines, manuals
 from .shell import inner_shell
 
 # %% ../../nbs/live/019_instruments.ipynb #64cae838
-ONLY: frozenset[str] = frozenset("""crm_mon crm_verify crm_simulate corosync-quorumtool kdig khost ldns-dig delv snmpwalk snmpget snmpbulkwalk snmptable
-snmpstatus squeue sinfo sacct sstat sprio sreport sshare bjobs bhosts bqueues condor_q condor_status pbsnodes qstat qhost showq jstack jps 
-jstat jinfo jhsdb rbspy austin flamegraph.pl heaptrack_print memray whatweb cspell lychee linkchecker htmlproofer proselint 
-markdownlint-cli2 textlint write-good alex misspell helm-docs kubectl-neat serverspec-init testinfra sg_inq sg_ses sg_vpd
-sg_turs lsiutil mmlscluster mmlsfs mmlsdisk mmdf mmgetstate multitail glogg chafa timg viu catimg catdoc antiword docx2txt odt2txt
-govulncheck gosec nancy osv-scanner licensee askalono scancode reuse git-sizer git-quick-stats onefetch gource speedtest-cli fast 
-networkquality dog doggo q trippy gping prettyping bmon nload vnstat termshark zeek-cut capinfos 
-faillog lastcomm sa dump-acct pahole checksec rabin2 nicstat dool dstat collectl 
-corosync-cmapctl ntpstat ntpdc tcptraceroute paris-traceroute ipcalc sipcalc geoiplookup mmdblookup jless fx 
-htmlq pup xidel xmlstarlet-sel visidata vd tabview csvkit miller tomll editorconfig-checker 
-zizmor bashate checkbashisms dotenv-linter varnishstat varnishlog varnishncsa varnishtop varnishhist mtail cadvisor""".split())
+ONLY: frozenset[str] = frozenset("""crm_mon crm_verify crm_simulate corosync-quorumtool kdig khost ldns-dig delv
+snmpwalk snmpget snmpbulkwalk snmptable snmpstatus squeue sinfo sacct sstat sprio sreport sshare bjobs bhosts
+bqueues condor_q condor_status pbsnodes qstat qhost showq jstack jps jstat jinfo jhsdb rbspy austin flamegraph.pl
+heaptrack_print memray whatweb cspell lychee linkchecker htmlproofer proselint markdownlint-cli2 textlint write-good
+alex misspell helm-docs kubectl-neat serverspec-init testinfra sg_inq sg_ses sg_vpd sg_turs lsiutil mmlscluster
+mmlsfs mmlsdisk mmdf mmgetstate multitail glogg chafa timg viu catimg catdoc antiword docx2txt odt2txt govulncheck
+gosec nancy osv-scanner licensee askalono scancode reuse git-sizer git-quick-stats onefetch gource speedtest-cli
+fast networkquality dog doggo q trippy gping prettyping bmon nload vnstat termshark zeek-cut capinfos faillog
+lastcomm sa dump-acct pahole checksec rabin2 nicstat dool dstat collectl corosync-cmapctl ntpstat ntpdc
+tcptraceroute paris-traceroute ipcalc sipcalc geoiplookup mmdblookup jless fx htmlq pup xidel xmlstarlet-sel
+visidata vd tabview csvkit miller tomll editorconfig-checker zizmor bashate checkbashisms dotenv-linter varnishstat
+varnishlog varnishncsa varnishtop varnishhist mtail cadvisor""".split())
 
 def _looks(c: Command, setting: Setting) -> list[Effect]: return []
 
@@ -58,8 +59,10 @@ rrdtool: info|fetch|last|lastupdate|xport|graph|first => reads , * => writes
 def _picks(c: Command, setting: Setting) -> list[Effect]:
     "fzf: what its options start is run."
     given = [b for a, b in zip(c.args, c.args[1:]) if a.text in ("--preview", "--bind", "--execute")]
-    given += [w._replace(text=w.text.partition("=")[2], exact=False) for w in c.args if w.text.startswith(("--preview=", "--bind="))]
-    texts = [w._replace(text=re.sub(r"^.*?(?:execute|reload|become)[^(:]*[(:]|\)$", "", w.text) if "(" in w.text else w.text, exact=False) for w in given]
+    given += [w._replace(text=w.text.partition("=")[2], exact=False) for w in c.args if w.text.startswith((
+        "--preview=", "--bind="))]
+    texts = [w._replace(text=re.sub(r"^.*?(?:execute|reload|become)[^(:]*[(:]|\)$", "",
+        w.text) if "(" in w.text else w.text, exact=False) for w in given]
     return [e for w in texts for e in inner_shell(w, setting, c)] or [Effect("runs", c.program)]
 
 PROGRAMS: dict[str, Reader] = {**dict.fromkeys(("fzf", "sk", "peco", "gum"), _picks), **dict.fromkeys(ONLY, _looks), **dict.fromkeys(WITH_USES, by_lines(WITH_USES))}

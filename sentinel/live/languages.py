@@ -35,8 +35,8 @@ from .tongues_which import language_of as tongue
 from .written import HEAD, looks_like_prose
 
 # %% ../../nbs/live/098_languages.ipynb #50890c0e
-MODULES = """win_programs harmless instruments daily wrappers found given started interpreters exposed files sed disks transfers
-windows clusters containers releases amazon google clouds buckets infrastructure git forges hosts walls
+MODULES = """win_programs harmless instruments daily wrappers found given started interpreters exposed files sed disks
+transfers windows clusters containers releases amazon google clouds buckets infrastructure git forges hosts walls
 webservers keepers stores redis mongo queues backups http sockets schemas frameworks""".split()
 FILE = "programs.json"     # in `sentinel/assets`
 

@@ -6,8 +6,7 @@
 __all__ = ['PARTICLES', 'VERBS', 'NOUNS', 'Verb', 'forms_of']
 
 # %% ../../nbs/live/072_lexicon.ipynb #cc53d286
-from typing import Final, NamedTuple
-from .. import patterns as re
+from typing import NamedTuple
 from .everyday import EVERYDAY
 
 # %% ../../nbs/live/072_lexicon.ipynb #187da593

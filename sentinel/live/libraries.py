@@ -44,7 +44,7 @@ def is_on(t: Thing) -> bool: return (t.text or "").lower() in ("true", "1")
 
 def _orm(ref: str, keys: tuple[str, ...]) -> tuple[str, str]:
     "Scope and undo of a deletion or an update through an object mapper."
-    exact = [k.partition("__")[0] for k in keys if k.partition("__")[2] in ("", "in", "exact", "iexact")] # not pk__gt
+    exact = [k.split("__")[0] for k in keys if "__" not in k or k.endswith(("__in", "exact"))]
     if "exclude()" not in ref and any(keylike(k) or k == "pk" for k in exact): return "one", "yes"
     if re.search(r"\b(?:get|first|get_or_404|one|latest|last|get_object_or_404|scalar_one)\(\)", ref):
         return "one", "yes"
@@ -145,7 +145,8 @@ def client(r: Program, node: Any, f: Thing, name: str, args: list[Thing], keys: 
     if name == "prune" and "volumes" in ref: return r.add(node, "deletes", ref, "all", "no")
     if name in ("delete", "clear", "remove", "destroy") and _HELD.search(ref.rpartition(".")[0]): return
     if root in _SAFE or root in r.functions or ref.startswith("str."): return
-    if name == "delete" and args and args[0].text is None and (re.search(r"(?i)session|\bdb\b", ref) or by_key(args[0])):
+    if name == "delete" and args and args[0].text is None and (re.search(r"(?i)session|\bdb\b",
+            ref) or by_key(args[0])):
         return r.add(node, "deletes", ref, "one", "yes")
     if name == "delete" and (re.match(r"redis\.", ref) or "redis" in root.lower() and args and (args[0].text
             or "*")[-1:] != "*"):

@@ -65,8 +65,10 @@ def thing_lost(name: str) -> bool:
     return len(parts) == 2 and parts[0].rstrip("s") in _HOLDS and parts[1] in _LOSS
 
 # %% ../../nbs/live/069_named_calls.ipynb #a8c09cca
-_PROGRAM = re.compile(r"""(?i)\b(?:executableURL|launchPath|FileName|executable|program)\s*[=:]\s*(?:URL\(\s*fileURLWithPath:\s*)?@?["']([^"'\n]{1,200})["']""")
-_ARGUMENTS = re.compile(r"""(?i)\b(?:arguments|args|argumentList)\s*[=:]\s*(?:new\s*\[\]\s*)?(\[[^\]\n]{1,400}\]|\{[^}\n]{1,400}\}|@?"[^"\n]{1,400}"|'[^'\n]{1,400}')""")
+_PROGRAM = re.compile(r"""(?i)\b(?:executableURL|launchPath|FileName|executable|program)\s*[=:]\s*"""
+                      r"""(?:URL\(\s*fileURLWithPath:\s*)?@?["']([^"'\n]{1,200})["']""")
+_ARGUMENTS = re.compile(r"""(?i)\b(?:arguments|args|argumentList)\s*[=:]\s*(?:new\s*\[\]\s*)?"""
+                        r"""(\[[^\]\n]{1,400}\]|\{[^}\n]{1,400}\}|@?"[^"\n]{1,400}"|'[^'\n]{1,400}')""")
 
 def apart(text: str) -> list[str]:
     "The commands that a program puts together from a name and arguments."

@@ -16,10 +16,12 @@ from ..patterns import later
 
 # %% ../../nbs/live/098_pipelines.ipynb #02bd07df
 tomllib, yaml = later("tomllib"), later("yaml")
-_RUNS = frozenset("script before_script after_script run bash sh cmd pwsh powershell inlinescript commands execute".split())
-_ASKS = frozenset("task action goal instruction instructions prompt request todo".split())      # plain words to somebody
-_FORMS = frozenset("""jobs stages steps script before_script services repos pipelines containers stage image trigger workflow hooks
-build spec runs pool phases tasks plugins extends""".split())
+_RUNS = frozenset("""script before_script after_script run bash sh cmd pwsh powershell inlinescript commands
+execute""".split())
+# plain words to somebody
+_ASKS = frozenset("task action goal instruction instructions prompt request todo".split())
+_FORMS = frozenset("""jobs stages steps script before_script services repos pipelines containers stage image trigger
+workflow hooks build spec runs pool phases tasks plugins extends""".split())
 _BEGINS = re.compile(r"\A(?:\s*(?:#[^\n]*|---)?\n)*\s*(?:- )?['\"]?[a-z][\w.\-]{0,60}['\"]?:(?:\s|$)", re.I)
 _TOML = re.compile(r"\A(?:\s*#[^\n]*\n)*\s*\[{1,2}[\w.\-\"]{1,80}\]{1,2}\s*\n")
 _DOCKER = re.compile(r"\A(?:\s*(?:#[^\n]*|(?:ARG|SYNTAX)\s[^\n]*)?\n)*\s*FROM\s+\S+[^\n]*\n\s*(?:#|[A-Z]{3,11}\s)")
@@ -56,7 +58,8 @@ def _built(text: str) -> Iterator[tuple[str, str]]:
         verb, _, rest = line.strip().partition(" ")
         if verb in ("RUN", "CMD", "ENTRYPOINT"):
             listed = re.fullmatch(r"\s*\[(.*)\]\s*", rest)
-            yield "build" if verb == "RUN" else "command", shlex.join(re.findall(r"\"([^\"]*)\"", listed[1])) if listed else rest
+            yield "build" if verb == "RUN" else "command", shlex.join(re.findall(r"\"([^\"]*)\"",
+                listed[1])) if listed else rest
         elif verb in ("COPY", "ADD") and "--from" not in rest:
             if taken := [w for w in rest.split()[:-1] if _SECRET.search(w)]: yield "secret", taken[0]
 
@@ -67,7 +70,8 @@ def pipeline(text: str, setting: Setting) -> list[Effect] | None:
         if _DOCKER.match(text): said = list(_built(text))
         elif _JENKINS.match(text): said = [("sh", m[1].strip("'\"")) for m in _STEP.finditer(text)]
         elif _TOML.match(text): said = list(_scripts(tomllib.loads(text)))
-        elif "\\" not in text and not any(map(text.lower().__contains__, _FORMS)): return None      # no key is one of these
+        # no key is one of these
+        elif "\\" not in text and not any(map(text.lower().__contains__, _FORMS)): return None
         elif _BEGINS.match(text[:4000]) and not re.search(r"(?m)^\s*&|:\s*&\w", text):
             tree = list(yaml.load_all(text, Loader=yaml.BaseLoader))
             if not all(isinstance(t, (dict, list)) for t in tree) or not _FORMS & _keys(tree): return None

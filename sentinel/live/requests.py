@@ -41,7 +41,8 @@ _FIELD = re.compile(r"([A-Za-z_][\w.\-]{0,80})[\"'\\]{0,2}\s{0,3}(?::=|=>|[:=])\
 _STATEMENT = re.compile(r"""(?ix)(?:\A|\b(?:query|sql|statement|stmt|q)"?\s*[:=])\s*"?\s*(?:drop\s+(?:table|database|schema|measurement|series|user)|truncate|delete\s+from)\s
     |<delete><query>\*:\*""")
 
-_WHOLE = re.compile(r"""(?i)["']?\b(?:is[-_]?)?(?:destroy|purge|wipe|nuke|delete[-_]?(?:all|data|volumes)|force[-_]?destroy|erase|truncate)["']?\s*:?[:=]\s*["']?true""")
+_WHOLE = re.compile(r"""(?i)["']?\b(?:is[-_]?)?(?:destroy|purge|wipe|nuke|delete[-_]?(?:all|data|volumes)|force[-_]?destroy|"""
+                    r"""erase|truncate)["']?\s*:?[:=]\s*["']?true""")
 _OVER = re.compile(r"""(?i)["']?(?:in[-_]?place|overwrite|replace[-_]?existing)["']?\s*:?[:=]\s*["']?true""")
 
 def fields_of(body: str) -> list[tuple[str, str]]:
@@ -89,7 +90,8 @@ def asked(method: str,            # GET, DELETE
             return effect("deletes", "all", "no")
         return effect("deletes", "one", "hard")
     if _STATEMENT.search(body) or _STATEMENT.search(path.partition("?")[2]): return effect("deletes", "all", "no")
-    if _WHOLE.search(body) or "restore" in path and _OVER.search(body): return effect("destroys" if "destroy" in body else "deletes", "all", "no")
+    if _WHOLE.search(body) or "restore" in path and _OVER.search(body): return effect("destroys" if "destroy" in body
+            else "deletes", "all", "no")
     if "silence" in path and '".*"' in body: return effect("unguards", "all", "hard")
     if told: return effect(told.kind, told.scope or "one", told.undo)
     return effect("writes")

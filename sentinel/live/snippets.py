@@ -68,7 +68,8 @@ def calls_in(text: str) -> list[Call] | None:
         found.append(Call(m["name"], tuple(_plain(texts[int(h[1])][0]) for h in _HELD.finditer(inner)),
                           (at(m.start()), at(end))))
     plain = _TEMPLATES.search(text) is None      # there a text in backticks is a template, unless something runs it
-    ticks = [t for t in texts if t[0].startswith(("`", "%x", "qx")) and (plain or _RUN_TICKS.search(text[max(0, t.start() - 12):t.start()]))]
+    ticks = [t for t in texts if t[0].startswith(("`", "%x", "qx")) and (plain or _RUN_TICKS.search(text[max(0,
+        t.start() - 12):t.start()]))]
     return found + [Call("`", (_plain(t[0]),), t.span()) for t in ticks]
 
 # %% ../../nbs/live/070_snippets.ipynb #3ca05848
@@ -87,8 +88,8 @@ _ASKED = re.compile(r"\s*(?:\.|->)(?:expect|should|assert\w+|to(?:Have|Be|Throw)
 _WHOLE = re.compile(r"(?i)recurs|tree|_all|dir|folder|item|\btrue\b")
 _DROPS = re.compile(r"(?i)(?:database|collection|coll|schema|keyspace|mongo|table|index|db)\b[^;\n]*$")
 _NOTHING = re.compile(r"\(\s*(?:ctx|None|null|nil|context\.\w+\(\)|conn|engine|true|\{\s*\})?\s*\)")
-_SPECIFIC = frozenset("""system rmtree exec executeupdate deleterecursively remove_all removedirectoryrecursive removealltree
-deletedirectory del_dir_r callcommand readprocess""".split())      # whatever stands before them
+_SPECIFIC = frozenset("""system rmtree exec executeupdate deleterecursively remove_all removedirectoryrecursive
+removealltree deletedirectory del_dir_r callcommand readprocess""".split())      # whatever stands before them
 
 # %% ../../nbs/live/070_snippets.ipynb #9c862abe
 MOST = 32_000     # characters that are read
@@ -102,7 +103,8 @@ def snippet(text: str, setting: Setting) -> list[Effect]:
     found: list[Effect] = []
     calls = calls_in(text)
     if calls is None: return [Effect("unread", text[:80], tool="code", why="too many calls", span=whole)]
-    tested, prepared = is_test(text), any(c.name.lower().endswith("prepare") and c.texts for c in calls)      # and read there
+    # and read there
+    tested, prepared = is_test(text), any(c.name.lower().endswith("prepare") and c.texts for c in calls)
     for c in calls:
         line = text[max(0, c.span[0] - 200):c.span[0]].rpartition("\n")[2]
         if _REHEARSED.search(text[c.span[0]:c.span[1]]) or _DEFINES.search(line): continue
@@ -130,7 +132,8 @@ def snippet(text: str, setting: Setting) -> list[Effect]:
         elif head == "redis":
             found += setting.read("shell", Word(" ".join(["redis-cli", *map(_quoted, c.texts)]), c.span))
         elif head == "!":
-            line_of_args = last in ("processstartinfo", "start") and len(c.texts) == 2      # C#: the second is many words
+            # C#: the second is many words
+            line_of_args = last in ("processstartinfo", "start") and len(c.texts) == 2
             run = " ".join(c.texts) if len(c.texts) == 1 or line_of_args else " ".join(map(_quoted, c.texts))
             found += setting.read("shell", Word(run, c.span)) if run else [
                 Effect("unread", c.name, tool="code", why="a command that is not told", span=c.span)]

@@ -46,7 +46,8 @@ def is_source(text: str) -> bool:
     return bool(_HEAD.search(head)) and not _SCRIPT.search(head)
 
 # %% ../../nbs/live/061_source.ipynb #8bd8fcab
-_LINE = re.compile(r"^\s*(?:end|else|ensure|rescue|begin|[)}\]>.|@#]|//|/\*|\*|--)|[{}()\[\];,>\\|=]\s*$|\bdo(?:\s*\|[^|\n]*\|)?\s*$|->")
+_LINE = re.compile(r"^\s*(?:end|else|ensure|rescue|begin|[)}\]>.|@#]|//|/\*|\*|--)|[{}()\[\];,>\\|=]\s*$|\bdo(?:\s*\|"
+                   r"[^|\n]*\|)?\s*$|->")
 
 _SHELL = re.compile(r"\s*(?:#!|(?:done|fi|esac|else|then|do)\b(?![ ]+[a-z])|[}]|;;)")
 _CLAUSE = re.compile(r"\s*(?:from|where|on|set|values|having|limit|union|returning|(?:(?:left|right|inner|outer|full|cross)\s+)*join|"
@@ -65,7 +66,8 @@ _TEST = re.compile(r"""(?m)^\s*@(?:Test|ParameterizedTest|pytest\.\w)|^\s*\[(?:F
                    r"""\#\[(?:\w+::)?test\]|\bextends\s+\w*TestCase\b|<\s*(?:Minitest|ActiveSupport)::\w*Test|^\s*(?:RSpec\.)?describe(?:\(|\s[^\n]*\bdo\s*$)|"""
                    r"""^\s*(?:it|test|specify)\s*[( ]\s*['"`]|^\s*def\s+test_\w+\(|\b(?:jest|vi|sinon|cy)\.\w+\(|\bMockito\b|^\s*@Mock\b""")
 
-FAKES = frozenset("expect mocked spyOn stub spy fake replace verify when isMockFunction".split())      # look at a function, or replace it
+# look at a function, or replace it
+FAKES = frozenset("expect mocked spyOn stub spy fake replace verify when isMockFunction".split())
 
 def is_test(text: str) -> bool:
     "Is this the source of a test?"

@@ -12,15 +12,22 @@ from .. import patterns as re
 _VERB = r"(?:delete|drop|remove|purge|wipe|truncate|destroy|reset|erase|terminate|kill|stop|disable|shut\s+down|restart|overwrite|revoke|expose|publish)"
 _LATER = r"(?:next\s+(?:week|month|quarter|year|sprint)|tomorrow|later|after\s+the\s+(?:holidays|freeze|release)|on\s+(?:mon|tues|wednes|thurs|fri)day|in\s+(?:two|three|a\s+few|\d+)\s+(?:days|weeks|months))"
 SPOKEN: list[tuple[re.Pattern[str], str]] = [(re.compile(pattern, re.I), word) for pattern, word in (
-    (rf"\b(?:make\s+(?:sure|certain)|ensure|guarantee|see\s+to\s+it|check|verify)\s+(?:that\s+)?(?:nobody|no[- ]?one|none\s+of\s+\w+)(?P<deed>\s+(?:else\s+)?(?:can|could|may|is\s+able\s+to|ever)?\s*(?:\w+\s+)?{_VERB}s?\b[^.,;:]*)", ""),
+    (rf"\b(?:make\s+(?:sure|certain)|ensure|guarantee|see\s+to\s+it|check|verify)\s+(?:that\s+)?(?:nobody|no[- ]?one|"
+     rf"none\s+of\s+\w+)(?P<deed>\s+(?:else\s+)?(?:can|could|may|is\s+able\s+to|ever)?\s*(?:\w+\s+)"
+     rf"?{_VERB}s?\b[^.,;:]*)", ""),
     (r"\bMFA[\s-](?P<deed>delete)\b", "guard"),
     (r"\bsoft[\s-](?P<deed>delet(?:es?|ed|ions?))\b", "marks"),
     (rf"^\W*(?P<deed>{_VERB})\s+(?=(?:is|was|isn't|wasn't|has|does|doesn't|means|would|remains)\b)", "it"),
-    (rf"\bwe(?:'ll|\s+will|\s+shall|\s+are\s+going\s+to|\s+plan\s+to)\s+(?P<deed>{_VERB}\b[^.;]*?)\s{_LATER}\b", "look"),
-    (r"\b(?P<deed>take\s+down)\s+(?:the\s+|their\s+|all\s+)?(?:names?|notes?|numbers?|minutes|details|address(?:es)?|orders?)\b", "note"),
+    (rf"\bwe(?:'ll|\s+will|\s+shall|\s+are\s+going\s+to|\s+plan\s+to)\s+(?P<deed>{_VERB}\b[^.;]*?)\s{_LATER}\b",
+        "look"),
+    (r"\b(?P<deed>take\s+down)\s+(?:the\s+|their\s+|all\s+)?(?:names?|notes?|numbers?|minutes|details|address(?:es)?|"
+     r"orders?)\b", "note"),
     (r"\b(?P<deed>table\s+of\s+contents)\b", "heading"),
-    (r"\b(?:can|could|may)\s+(?:all\s+|still\s+)?be\s+(?P<deed>restored|recovered|rolled\s+back|undone|recreated|rebuilt)\b", "seen"),
-    (rf"(?!.*\b(?:run|execute|apply)\b)\b(?:give|show|tell|send|list|suggest)\s+(?:me|us)\s+(?:the\s+|some\s+|a\s+|an\s+|two\s+|three\s+)?(?:\w+\s+)?(?:commands?|steps|example|syntax|snippet|query|statement)\s+(?:to|for|that\s+would|with\s+which)\s+(?P<deed>(?:\w+\s+)?(?:{_VERB}|format|partition)\b[^.;:]*)", ""),
+    (r"\b(?:can|could|may)\s+(?:all\s+|still\s+)?be\s+(?P<deed>restored|recovered|rolled\s+back|undone|recreated|"
+     r"rebuilt)\b", "seen"),
+    (rf"(?!.*\b(?:run|execute|apply)\b)\b(?:give|show|tell|send|list|suggest)\s+(?:me|us)\s+(?:the\s+|some\s+|a\s+|"
+     rf"an\s+|two\s+|three\s+)?(?:\w+\s+)?(?:commands?|steps|example|syntax|snippet|query|statement)\s+(?:to|for|"
+     rf"that\s+would|with\s+which)\s+(?P<deed>(?:\w+\s+)?(?:{_VERB}|format|partition)\b[^.;:]*)", ""),
     (r"\b(?P<deed>exif[\s-]?data)\b", "labels"),
     (r"^\W*(?P<deed>just|only)\s+(?:an?|the)\s+(?:example|idea|summary|gist|numbers?|list|names?|command)\W*$", "see"),
 )]
@@ -35,5 +42,6 @@ def spoken_of(text: str) -> str:     # as long as before
         if len(parts[k]) > LONGEST: continue
         for pattern, word in SPOKEN:
             for m in pattern.finditer(parts[k]):
-                parts[k] = parts[k][:m.start("deed")] + word[:len(m["deed"])].ljust(len(m["deed"])) + parts[k][m.end("deed"):]
+                parts[k] = parts[k][:m.start("deed")] + word[:len(m["deed"])].ljust(len(m["deed"])) + parts[k][m.end(
+                    "deed"):]
     return "".join(parts)

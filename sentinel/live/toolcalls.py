@@ -25,7 +25,8 @@ KEYS = {"command": "shell", "cmd": "shell", "script": "shell", "bash": "shell", 
         "sql": "sql", "query": "", "statement": "", "code": "", "python": "python", "javascript": "javascript",
         "input": "", "args": "",
         "arguments": "", "action": "", "action_description": "", "text": ""}
-SOUGHT = frozenset("pattern regex regexp needle term terms keyword keywords contains filter q search_term".split())      # never run
+# never run
+SOUGHT = frozenset("pattern regex regexp needle term terms keyword keywords contains filter q search_term".split())
 NAMES = ("tool", "name", "tool_name", "function", "operation", "method", "verb", "op")
 FENCE = re.compile(r"```[ \t]*([\w+-]*)[ \t]*\n(.*?)(?:```|\Z)", re.S)
 OPENING = re.compile(r"(?i)\W*(?:please\s+)?(?:(?:run|execute|use|try|here is|this is|i will run|apply)\b[\w\s,]{0,40})?\W*")
@@ -71,7 +72,8 @@ def _call(text: str, setting: Setting, depth: int) -> list[Effect] | None:
     if text[:1] not in "{[" or depth > 3: return None
     try: data = json.loads(text)
     except (ValueError, RecursionError): return None
-    if isinstance(data, dict) and isinstance(inner := data.get("params", data.get("function")), dict) and "name" in inner: data = inner
+    if isinstance(data, dict) and isinstance(inner := data.get("params", data.get("function")),
+            dict) and "name" in inner: data = inner
     name, given = _named(data)
     if sent := carried(name, given): return [Effect("sends", sent, "many", "hard", span=(0, len(text)))]
     call = _Call(setting, depth, purpose(name))
@@ -90,7 +92,8 @@ def effects_in(text: str, setting: Setting, tool: str = "", depth: int = 0) -> l
     if bare == text: return _effects_in(text, setting, tool, depth)
     found, whole = _effects_in(bare, setting, tool, depth), harm(_effects_in(text, setting, tool, depth))
     known, code = {(e.kind, e.target) for e in found}, language_of(bare.strip()) != "words"
-    noted = lambda e: code and e.tool.startswith("words") and not bare[slice(*e.span)].strip()      # beside code it is a note
+    # beside code it is a note
+    noted = lambda e: code and e.tool.startswith("words") and not bare[slice(*e.span)].strip()
     return found + [e for e in whole if (e.kind, e.target) not in known and not noted(e)]
 
 def _effects_in(text: str, setting: Setting, tool: str, depth: int) -> list[Effect]:

@@ -74,7 +74,8 @@ def _prefix(c: Command, setting: Setting) -> list[Effect]:
     inner = command_behind(c, valued, skip)
     if not inner.words: return _started(c, setting)
     if c.program == "hyperfine" and any(" " in w.text for w in inner.words):      # each word is a command
-        told = [w for a, w in zip(c.args, c.args[1:]) if a.text in ("-p", "-c", "-s", "--prepare", "--cleanup", "--setup", "--conclude")]
+        told = [w for a, w in zip(c.args, c.args[1:]) if a.text in ("-p", "-c", "-s", "--prepare", "--cleanup",
+            "--setup", "--conclude")]
         return [e for w in (*told, *options(c.args, _TIMED.split()).rest) for e in inner_shell(w, setting, c)]
     if c.program in ("hyperfine", "entr") and len(inner.words) == 1: return inner_shell(inner.words[0], setting, c)
     return effects_of(inner, setting)
