@@ -169,8 +169,8 @@ ssh : @remote
 push|p|start|login|l|auth|logout|set-*|create-*|bind-*|map-*|unmap-*|update-*|rename*|share-*|run-task|enable-*|add-* : writes one
 """, "-i -m -k -c -f -p -b -s -n -o -d -X --hostname", "-o -s",
  actions={"remote": remote})
-_local = tuple(p for p in hosting.places if p != "--remote")
-_wrangler = replace(hosting, valued=hosting.valued - {"--remote"}, places=_local)
+_wrangler = replace(hosting, valued=hosting.valued - {"--remote"},
+    places=tuple(p for p in hosting.places if p != "--remote"))
 PROGRAMS: dict[str, Reader] = {
     "az": sending(az, "upload upload-batch sync copy"),
     **dict.fromkeys("heroku fly flyctl vercel netlify firebase supabase railway render dokku now surge "
