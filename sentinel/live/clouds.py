@@ -149,7 +149,7 @@ machines: Reader = table("machines", """
 ** enable-*|attach-*|detach-*|add-*|remove-*|assign-*|migrate|restore|copy|transfer|import|import-*|login|logout|init|switch|use|target|rotate|
  upgrade|deploy|launch|put : writes one
 account|auth|projects|version|configure|config|region|completion|plugin|cr : reads
-resource service-instances, ks clusters|workers : reads
+resource service-instances, ks clusters : reads
 """, "", "--context -t --project --name --region -n --profile --compartment-id --cluster --os-cloud --os-project-name",
  plain="--force -f --yes --wait --verbose --recursive --all --json --no-header --interactive --no-wait --text",
  help="-h", dry="--dry-run --dryrun")
