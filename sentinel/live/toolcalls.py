@@ -14,11 +14,13 @@ from .comments import uncommented
 from .declared import declared
 from .effects import Effect
 from .file_tools import carried, file_command, purpose
-from .languages import TOOLS, harm, is_command, language_of, plain, special
+from .languages import TOOLS, harm, language_of
+from .mixed import is_command, plain, special
 from .pipelines import pipeline
 from .requests import request_in
 from .shell import shell
 from .words import words
+from .written import looks_like_prose
 
 # %% ../../nbs/live/099_toolcalls.ipynb #eef18b17
 KEYS = {"command": "shell", "cmd": "shell", "script": "shell", "bash": "shell", "shell": "shell", "run": "shell",
@@ -103,6 +105,9 @@ def _effects_in(text: str, setting: Setting, tool: str, depth: int) -> list[Effe
     if (said := _call(bare, setting, depth)) is not None: return _shifted(said, start)
     if "```" in text and depth < 3: return _fenced(text, setting, depth)
     said, run = special(bare, setting), pipeline(bare, setting) or declared(bare, setting)
+    head, _, last = bare.rpartition("\n")
+    if said is not None and not run and head and looks_like_prose(last):      # a manifest, and a sentence below it
+        run = pipeline(head, setting) or declared(head, setting)
     if run:      # an arrow is no redirection there
         return _shifted(run + (harm(shell(re.sub("[-=]>", "  ", bare), setting)) if said is None else said), start)
     if said is not None: return _shifted(said, start)
