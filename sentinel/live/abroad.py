@@ -45,9 +45,9 @@ _STEMS = {
     "inner": r"\bintern|внутрен|内部|内网|社内|내부|사내|wewnętrzn|\biç\b|şirket içi",
     "posts": r"\bpost|пост[иья]|вылож|выкла|\bteile\b|partag|compart|condivid|发到|发布到|贴|投稿|貼|올려|gönder|wklej|wrzuć|plaats",
     "channel": r"kanal|channel|\bcanal|канал|频道|群|チャンネル|채널|\bchat|чат|forum|форум|slack|teams\b|telegram",
-    "outof": r"aus dem betrieb|außer betrieb|hors service|fuera de servicio|fora de serviço|fuori servizio|из эксплуатации|下线|使用停止|運用から外|buiten gebruik|"
+    "outof": r"aus dem betrieb|außer betrieb|hors service|fuera de servicio|fora de serviço|fuori servizio|из (?:эксплуатации|работы|строя|обслуживания)|下线|使用停止|運用から外|buiten gebruik|"
              r"wycofaj|devre dışı",
-    "serving": r"balanc|server|cluster|gateway|dienst|servi[cz]|сервер|сервис|кластер|шлюз|knoten|router|switch|服务|网关|集群|サーバ|クラスタ|ゲートウェイ|서버|serwer|sunucu",
+    "serving": r"balanc|server|cluster|gateway|dienst|servi[cz]|сервер|сервис|кластер|шлюз|узл|нод[ыа]|knoten|router|switch|服务|网关|集群|サーバ|クラスタ|ゲートウェイ|서버|serwer|sunucu",
     "endless": r"unbefristet|ohne ablauf|sans expiration|sans limite|sin caducidad|sin vencimiento|sem expira|sem validade|senza scadenza|бессрочн|"
                r"永久|无期限|無期限|무기한|"
                r"bezterminow|süresiz|onbeperkt",
@@ -112,4 +112,5 @@ def abroad(text: str,                          # a sentence
     asks = text.rstrip().endswith(("?", "？")) or words["ask"].match(text.lstrip("¿ "))
     plain = unaccented(text).lstrip(" ¿¡")
     spoken = words["tell"].search(plain if language in LATE else plain[:40]) or words["read"].match(plain)
+    spoken = spoken and not (said == ("stops", "many", "hard") and plain.lower().startswith("вывед"))      # out of work, and not to the screen
     return None if spoken or asks and not words["please"].search(text) else said

@@ -166,6 +166,8 @@ def called(s: Statement, setting: Setting) -> list[Effect]:
             found += held
         elif name in _CALLS: effect(*_CALLS[name])
         elif i and s.words[i - 1] == "." and (outer := s.tokens[i - 2].text.lower()) in _CALLS: effect(*_CALLS[outer])
-        elif w not in ROWS and _SAYS.search(name) and s.words[i - 1:i] not in (("INTO",), ("TABLE",), ("AS",), ("ON",)):
+        elif w not in ROWS and _SAYS.search(name) and s.words[i - 1:i] not in (("INTO",), ("TABLE",), ("AS",),
+                ("ON",), ("EXISTS",), ("FUNCTION",), ("PROCEDURE",)) \
+                and not name.startswith("soft_"):
             found.append(Effect("unread", f"{name}()", why="a function that nobody described", span=s.span))
     return found

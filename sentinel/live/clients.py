@@ -112,6 +112,7 @@ VALUES VIEW WAREHOUSE WHERE WITH""".split())
 _QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"|`[^`]*`|--[^\n]*")
 _SPOKEN = frozenset("the a an please our my this that these those all every of for and it its any".split())
 _START = re.compile(r"(?:\s+|--[^\n]*\n|/\*(?!!)[^*]*\*+(?:[^/*][^*]*\*+)*/|[(;])*")
+_REMARK = re.compile(r"(?:\s*--(?!-)[^\n]*(?:\n|$))+")
 _SELECTS = re.compile(r"(?i)select\b")
 
 # %% ../../nbs/live/060_clients.ipynb #3580d602
@@ -128,6 +129,8 @@ def _begins_like_it(text: str) -> bool:
 def looks_like_sql(text: str) -> bool:
     "Is this text SQL, and no sentence that begins like it?"
     text = text[:4000]
+    # a statement, put aside
+    if _REMARK.fullmatch(text): return looks_like_sql(re.sub(r"(?m)^\s*--\s*", "", text).partition(";")[0] + ";")
     start = (m := _START.match(text)) and m.end() or 0
     if text.startswith("/*!", start): return True
     if _SELECTS.match(text, start):

@@ -149,6 +149,7 @@ machines: Reader = table("machines", """
 ** enable-*|attach-*|detach-*|add-*|remove-*|assign-*|migrate|restore|copy|transfer|import|import-*|login|logout|init|switch|use|target|rotate|
  upgrade|deploy|launch|put : writes one
 account|auth|projects|version|configure|config|region|completion|plugin|cr : reads
+resource service-instances, ks clusters : reads
 """, "", "--context -t --project --name --region -n --profile --compartment-id --cluster --os-cloud --os-project-name",
  plain="--force -f --yes --wait --verbose --recursive --all --json --no-header --interactive --no-wait --text",
  help="-h", dry="--dry-run --dryrun")
@@ -164,12 +165,12 @@ restart|rs|restage|rg|restart-app-instance : restarts
 scale : scales ; -i=0 : stops hard
 set-org-role|set-space-role|enable-ssh|allow-space-ssh : grants hard
 unset-*-role|unset-env|unbind-*|disable-* : writes hard
-ssh : runs
+ssh : @remote
 push|p|start|login|l|auth|logout|set-*|create-*|bind-*|map-*|unmap-*|update-*|rename*|share-*|run-task|enable-*|add-* : writes one
-""", "-i -m -k -c -f -p -b -s -n -o -d -X --hostname", "-o -s")
-# for wrangler, `--remote` has no value
+""", "-i -m -k -c -f -p -b -s -n -o -d -X --hostname", "-o -s",
+ actions={"remote": remote})
 _wrangler = replace(hosting, valued=hosting.valued - {"--remote"},
-                    places=tuple(p for p in hosting.places if p != "--remote"))
+    places=tuple(p for p in hosting.places if p != "--remote"))
 PROGRAMS: dict[str, Reader] = {
     "az": sending(az, "upload upload-batch sync copy"),
     **dict.fromkeys("heroku fly flyctl vercel netlify firebase supabase railway render dokku now surge "

@@ -179,7 +179,6 @@ def looks_like_python(text: str) -> bool:
     except (SyntaxError, ValueError, RecursionError, MemoryError): return False
     telling = (ast.Import, ast.ImportFrom, ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Call, ast.Assign,
                ast.AugAssign, ast.With)
-    return any(isinstance(n, telling) for n in ast.walk(tree)) and not (len(tree.body) == 1
-                                                                        and isinstance(tree.body[0], ast.Assign)
-                                                                        and not any(isinstance(n, ast.Call)
-                                                                                    for n in ast.walk(tree)))
+    calls = any(isinstance(n, ast.Call) for n in ast.walk(tree))
+    if len(tree.body) == 1 and isinstance(tree.body[0], ast.Assign) and not calls: return bool(re.match(r"\s*\w+ = ", text))
+    return any(isinstance(n, telling) for n in ast.walk(tree))

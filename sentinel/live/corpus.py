@@ -33,7 +33,7 @@ class Item(NamedTuple):
     text: str
     environment: str      # empty where the request says none
 
-def read_items(part: str = "dev",        # dev, held_back, fresh, further or unseen
+def read_items(part: str = "dev",        # dev, held_back, fresh, further, afresh or unseen
                folder: Path = COMMANDS,
               ) -> list[Item]:           # in the order of their names
     "The items of a part. Raises ValueError if there is no such part."
@@ -147,7 +147,7 @@ def lost(items: Iterable[Item], variant: Variant) -> list[Item]:      # stopped 
     return [one.item for one, other in zip(judged(bad), dressed(bad, variant)) if one.stopped and not other.stopped]
 
 # %% ../../nbs/live/132_corpus.ipynb #15daa188
-def report(part: str = "dev",         # dev, held_back, fresh, further or unseen
+def report(part: str = "dev",         # dev, held_back, fresh, further, afresh or unseen
            folder: Path = COMMANDS,
           ) -> dict[str, Rates]:      # by slice, then by variant
     "Measures a part of the corpus. Raises ValueError if there is no such part."
@@ -160,7 +160,7 @@ def _known(folder: Path) -> dict[str, Any]:
     known: dict[str, Any] = json.loads(path.read_text("utf-8"), parse_constant=lambda word: None)      # no number
     return known
 
-def keep(part: str = "dev",         # dev, held_back, fresh, further or unseen
+def keep(part: str = "dev",         # dev, held_back, fresh, further, afresh or unseen
          folder: Path = COMMANDS,
         ) -> Path:                  # of the report
     "Measures a part and keeps it, beside what is known of others. Raises ValueError if there is no such part."

@@ -7,6 +7,7 @@ __all__ = ['typed_line', 'by_module']
 
 # %% ../../nbs/live/034_devices.ipynb #b50fddb3
 from .. import patterns as re
+from .effects import environment_of
 
 # %% ../../nbs/live/034_devices.ipynb #b474412a
 _LINES = [
@@ -32,6 +33,7 @@ _SYSTEMS = re.compile(r"(?:ios|iosxr|nxos|eos|junos|asa|vyos|fortios|panos|route
 _OPENS = {"ufw": r"state\W+(?:disabled|reset)|(?:policy|default)\W+allow",
           "selinux": r"state\W+(?:disabled|permissive)",
           "iptables": r"flush\W+(?:true|yes)|policy\W+accept"}
+_TEMPORARY = re.compile(r"(?:path|dest|name)['\"]?[=:]\s*['\"]?(?:/var)?/tmp/(?!\.\.)[\w.{]")
 _LOOKS = frozenset("ping setup gather_facts debug stat command_check find slurp service_facts package_facts "
                    "getent assert fail wait_for wait_for_connection".split())
 
@@ -44,6 +46,12 @@ def by_module(name: str,      # of a module of ansible, without its collection
               said: str,      # its arguments, in lower case
              ) -> list[tuple[str, str, str, str, str]] | None:      # kind, target, scope, undo, why; None: others know
     "What modules do to a host that tell it by more than a state: those for devices and walls, and those that only look."
+    if name == "file" and "absent" in said and _TEMPORARY.search(said): return [("deletes", "", "many", "yes",
+            "a temporary folder")]
+    if "absent" in said and environment_of(said) in ("development", "staging") and name not in ("file", "user"):
+        return [("deletes", said[:40], "one", "yes", "of a preview or a test")]
+    if name == "filesystem" and re.search(r"force\W+(?:true|yes)", said): return [("destroys", said[:40], "one",
+            "no", "makes an empty file system")]
     if name in _LOOKS or name == "file" and "state=directory" in said:
         return [("reads" if name in _LOOKS else "writes", "", "many", "yes", "")]
     if name in _OPENS and re.search(_OPENS[name], said):

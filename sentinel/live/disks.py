@@ -107,5 +107,11 @@ def _dd(c: Command, setting: Setting) -> list[Effect]:
         return [Effect("deletes", target.text, "one", "no", span=target.span, why="overwrites")]
     return [Effect("writes", target.text, "one", "hard" if low and place != "data" else "yes", span=target.span)]
 
-PROGRAMS: dict[str, Reader] = {**dict.fromkeys(DISKS, by_lines(DISKS)),
+def _formats(c: Command, setting: Setting) -> list[Effect]:
+    "A file system in a temporary file is no loss."
+    found, targets = by_lines(DISKS)(c, setting), [w for w in c.args if w.text[:1] == "/"]
+    made = targets and all(place_of(w).place in ("temporary", "made") for w in targets)
+    return [e._replace(kind="writes", undo="yes") for e in found] if made else found
+
+PROGRAMS: dict[str, Reader] = {**dict.fromkeys(DISKS, by_lines(DISKS)), **dict.fromkeys((p for p in DISKS if p.startswith("mk")), _formats),
                                **dict.fromkeys(("dd", "dcfldd", "ddrescue", "gdd"), _dd)}

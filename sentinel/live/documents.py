@@ -58,6 +58,7 @@ def narrowed(r: Program, n: Any, ref: str, name: str, args: list[Thing]) -> bool
         if not args and name == "updateMany": return False
         r.add(n, "deletes" if deletes else "writes", ref, scope, undo)
         return True
+    if ".explain()." in ref: return True      # a plan
     if name in ("delete", "deleteOne", "findByIdAndDelete", "findOneAndDelete", "findByIdAndRemove") and (named
             or name.startswith("findBy") or first.props.get("where")):
         r.add(n, "deletes", ref, "one", "yes")
@@ -71,7 +72,7 @@ def narrowed(r: Program, n: Any, ref: str, name: str, args: list[Thing]) -> bool
                                                                                   "no")
         r.add(n, "writes" if name == "update" else "deletes", ref, scope, undo)
         return True
-    if name == "synchronize" and first.text == "true" or name == "clear" and re.search(r"(?i)repo(?:sitory)?\.clear$",
+    if name == "synchronize" and first.text == "true" or name == "clear" and re.search(r"(?i)repo(?:sitory)?(?:\(\))?\.clear$",
             ref):
         r.add(n, "deletes", ref, "all", "no"); return True
     if name in ("adminCommand", "runCommand", "command"):

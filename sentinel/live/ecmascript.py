@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from tree_sitter import Node
 from .commands import Word
-from .constants import Program, Thing, plus
+from .constants import Program, Thing, each_of, plus
 from .effects import moved
 
 # %% ../../nbs/live/068_ecmascript.ipynb #944132aa
@@ -160,8 +160,7 @@ class Script(Program):
         elif n.type == "method_definition": self.walk(part("body"))
         elif n.type == "for_in_statement":
             over = self.value(part("right"))
-            for one in (over.items or (Thing(),))[:8] if over.items is not None and len(over.items) <= 8 else (Thing(),
-                    ):
+            for one in (over.items or (Thing(),))[:8] if over.items is not None and len(over.items) <= 8 else (each_of(over),):
                 self.bind(part("left"), one); self.walk(part("body"))
         elif n.type in ("call_expression", "new_expression", "assignment_expression", "member_expression",
                         "await_expression", "arrow_function", "template_string", "object", "array", "binary_expression",

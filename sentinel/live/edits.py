@@ -40,7 +40,7 @@ _SETTINGS = (
      _FALSE + "|inherited", "unguards", "hard", "public access is blocked no more"),
     ("acl|accesscontrol|canned_acl", r"public-read.*|publicread.*|authenticated-read", "exposes", "hard",
      "anybody can read it"),
-    ("(ipv6_)?cidr_blocks|source_ranges|cidr_ipv[46]|cidrip(v6)?|source_address_prefix(es)?|"
+    ("(ipv6_)?cidr_blocks|source_ranges|cidr_ipv[46]|cidrip(v6)?|source_?address_?prefix(es)?|"
      "allowed_cidr(s|_blocks)?|authorized_networks|public_access_cidrs|loadbalancersourceranges",
      _OPEN + r"|\*|internet|any", "exposes", "hard", "open to any address"),
     ("privileged|allowprivilegeescalation|host(network|pid|ipc)", _TRUE, "grants", "hard", "the host's rights"),

@@ -157,6 +157,7 @@ class Reading(Program):
             if index.text and base.ref.endswith(".__dict__"): return Thing(ref=f"{base.ref[:-9]}.{index.text}")
             if index.text and base.ref == "vars()":
                 return Thing(ref=f"{base.args[0].ref}.{index.text}" if base.args else "")
+            if base.ref == "plumbum.local[]": return base._replace(args=(*base.args, *(index.items or (index,))))
             if base.ref == "plumbum.local": return Thing(ref="plumbum.local[]", args=(index,))
             if base.ref == "os.environ": return Thing(name=index.text or "x")
             return Thing(ref=f"{base.ref}[]" if base.ref and "()" in base.ref else "", args=base.args,

@@ -30,7 +30,7 @@ def _paths(roots: list[Word], o_args: list[Word]) -> list[Word]:
     if (path := value("-path", "-ipath", "-wholename")) and not narrow and path.known and "*" != path.text:
         return [Word(path.text if path.text.startswith(("/", "./")) else f"{r.text.rstrip('/')}/{path.text}", r.span,
                      r.known, True) for r in roots]
-    if value("-empty") or "-empty" in texts: narrow = narrow or "<empty>"
+    if "-empty" in texts and not {"-o", "-or", ","} & set(texts): narrow = narrow or "<empty>"
     below = any(t in texts for t in ("-type", "-mindepth", "-mtime", "-mmin", "-size", "-newer", "-user", "-atime",
                                      "-ctime", "-iregex", "-regex", "-perm", "-group", "-links", "-newermt"))
     if narrow and narrow not in ("*", "*.*", ".*"):

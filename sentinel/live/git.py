@@ -9,6 +9,7 @@ __all__ = ['GIT', 'PROGRAMS', 'shared', 'git']
 from .. import patterns as re
 from .commands import Command, Reader, Setting, options
 from .effects import Effect
+from .places import place_of
 from .rows import Case
 from .verbs import inner, leading, table
 
@@ -59,6 +60,8 @@ def _clean(case: Case) -> list[Effect]:
         return [case.effect("reads", "a rehearsal")]
     if case.opts.has("-X") and not case.opts.has("-x"):
         return [case.effect("deletes", "what git ignores", "many", "yes")]
+    if case.rest and all(place_of(w).place in ("made", "temporary") for w in case.rest):
+        return [case.effect("deletes", case.rest[0].text, "many", "yes")]
     return [case.effect("deletes", "files that are in no commit", "all" if case.opts.has("-x") else "many", "hard")]
 
 def _checkout(case: Case) -> list[Effect]:

@@ -26,6 +26,7 @@ uninstall kill erase flush revoke migrate deploy release publish promote failove
 drain rotate anonymize offboard disable terminate sync seed exploit payload malware miner reverse exfil exfiltrate evil
 pwn""".split())
 
+_ABOUT = frozenset("bench benchmark test tests spec report preview stats simulation demo lint".split())
 _STRONG = frozenset("delete drop destroy wipe purge nuke reset teardown truncate uninstall decommission exfiltrate".split())
 
 def strong(words: Iterable[Word]) -> bool:
@@ -48,6 +49,8 @@ def unseen(name: str,              # a path
     "The effect of a script that nobody has shown."
     parts = set(re.split(r"[^a-z0-9]+", re.sub(r"([a-z])([A-Z])", r"\1 \2", name.rpartition("/")[2].rpartition(".")[0]
                                                or name).lower()))
+    last = re.split(r"[^a-z0-9]+", name.rpartition("/")[2].rpartition(".")[0].lower())[-1]
+    if last in _ABOUT: parts -= BAD      # purge_report.py reports
     strange = re.match(r"/tmp/|/var/tmp/|/dev/|~/Downloads/", name) or "$" in name
     if parts & BAD or strange or strict and not parts & DAILY:
         return Effect("unread", name[:80], why="a script that was not shown")

@@ -7,6 +7,7 @@ __all__ = ['TERRAFORM', 'terraform', 'cdk', 'pulumi', 'packer', 'vagrant', 'sam'
            'reads_only', 'salt', 'chef', 'PROGRAMS']
 
 # %% ../../nbs/live/035_infrastructure.ipynb #ad518bd2
+from .. import patterns as re
 from .commands import Reader
 from .edits import with_values
 from .effects import Effect
@@ -120,7 +121,7 @@ def _module(case: Case) -> list[Effect]:
         return [case.effect(k, f"{hosts} {t}".strip(), scope if s == "one" else s, u, w) for k, t, s, u, w in typed]
     if name in ("reboot", "win_reboot"):
         return [case.effect("restarts", hosts, scope, "yes" if scope == "one" else "hard")]
-    if "state=absent" in text or "state: absent" in text:
+    if re.search(r"state\W+(?:absent|terminated)\b", text):
         kind = {"user": "revokes", "authorized_key": "revokes"}.get(name, "deletes" if name in _HOLDS else "destroys")
         return [case.effect(kind, hosts, scope, "no" if kind == "deletes" else "hard")]
     if "state=stopped" in text or "enabled=no" in text: return [case.effect("stops", hosts, scope, "hard")]

@@ -18,6 +18,7 @@ from .documents import narrowed
 from .ecmascript import Script, named
 from .effects import Effect
 from .libraries import client
+from .source import FAKES
 
 # %% ../../nbs/live/069_javascript.ipynb #20668d94
 _PLAIN = frozenset("Map Set WeakMap WeakSet URLSearchParams Headers FormData URL JSON Math Object Array console "
@@ -88,7 +89,7 @@ def _call(r: Script, n: Node) -> Thing:
                                                                                                    if source.ref
                                                                                                            else "yes")
         return out
-    for a in args:      # a function that is handed on is called by somebody
+    for a in args if name not in FAKES else ():      # a function that is handed on is called by somebody
         if a.ref in SHELL and SHELL[a.ref] not in ("!",) :
             run_command(r, n, a.ref, SHELL[a.ref], [Thing(name="path")], {})
     if ref in ("fs.readFileSync", "fs.readFile", "fs.createReadStream"):

@@ -13,6 +13,7 @@ from .calls import method, narrows, parts_of
 from .clients import looks_like_sql
 from .conditions import keylike, reach
 from .constants import Program, Thing, fields_in, http, texts_in
+from .elements import around, by_key, is_route, made_here
 from .rows import set_to
 
 # %% ../../nbs/live/065_libraries.ipynb #e8812363
@@ -43,8 +44,8 @@ def is_on(t: Thing) -> bool: return (t.text or "").lower() in ("true", "1")
 
 def _orm(ref: str, keys: tuple[str, ...]) -> tuple[str, str]:
     "Scope and undo of a deletion or an update through an object mapper."
-    if "exclude()" not in ref and any(keylike(k.split("__")[0]) or k in ("pk", "pk__in")
-            for k in keys): return "one", "yes"
+    exact = [k.split("__")[0] for k in keys if "__" not in k or k.endswith(("__in", "exact"))]
+    if "exclude()" not in ref and any(keylike(k) or k == "pk" for k in exact): return "one", "yes"
     if re.search(r"\b(?:get|first|get_or_404|one|latest|last|get_object_or_404|scalar_one)\(\)", ref):
         return "one", "yes"
     return ("many", "hard") if re.search(r"\b(?:filter|filter_by|where|exclude)\(\)", ref) else ("all", "no")
@@ -54,6 +55,7 @@ def client(r: Program, node: Any, f: Thing, name: str, args: list[Thing], keys: 
     ref, root = f.ref, f.ref.split(".")[0].split("(")[0]
     if is_on(keys.get("DryRun", Thing())) or "dry_run" in keys:
         return r.add(node, "reads", f"{name}, as a dry run")
+    if ".explain()." in ref and root == "db": return r.add(node, "reads", f"{name}, explained")
     fields = [f for a in args for f in fields_in(a)] + [f for k, v in keys.items() for f in fields_in(v, k)]
     if (verb := (parts_of(name) or [""])[0]) in _SETS and not (name == verb and (_KEPT.search(ref) or root in _SAFE)):
         if told := set_to(fields): return r.add(node, told.kind, f"{name} {fields[0][1]}", told.scope or "one",
@@ -64,6 +66,7 @@ def client(r: Program, node: Any, f: Thing, name: str, args: list[Thing], keys: 
     if m := re.match(r"(GET|POST|PUT|PATCH|DELETE) (/\S*)", args[0].text or "") if args and name == "request" else None:
         return http(r, node, m[1].lower(), [Thing(text=m[2]), *args[1:]], keys)
     statement = args[0] if args else next((keys[k] for k in ("sql", "query", "statement") if k in keys), Thing())
+    if name in _SQL and made_here(r.text): return
     if name in _SQL:
         if m := re.match(r"(?:sqlalchemy\.(?:\w+\.)*)?(delete|update)\(\)", statement.ref):
             scope, undo = _orm(statement.ref, statement.keys)
@@ -75,7 +78,7 @@ def client(r: Program, node: Any, f: Thing, name: str, args: list[Thing], keys: 
                       "execute_sql") and not statement.ref and root not in _SAFE:
             r.add(node, "unread", f"{name}({statement.name})", why="SQL that is not told")
         return
-    if re.match(r"sqlalchemy\.(?:\w+\.)*(?:delete|update)$", ref): return  # not yet run
+    if re.match(r"sqlalchemy\.(?:\w+\.)*(?:delete|update)$", ref): return
     behind = narrows(r.text[r.span(node)[1]:][:300]) if r.text and name == "delete" and not args else None
     if behind: return r.add(node, "deletes", ref, *behind)
     if name in ("delete", "update", "_raw_delete") and re.search(r"\.objects\b|\bquery\(?|\.select\(\)|filter\(\)|"
@@ -110,12 +113,10 @@ def client(r: Program, node: Any, f: Thing, name: str, args: list[Thing], keys: 
         return r.add(node, "deletes", args[0].text, "all" if whole else "one", "no" if whole else "hard")
     if name in ("remove", "unlink") and args and (args[0].text or "").startswith("/") and root not in _SAFE:
         return r.hand(node, "shell", f"rm {args[0].word}")
-    if name == "remove" and {"force", "v"} & set(keys) and "container" in ref: return r.add(node, "destroys", ref,
-            "one", "hard")
-    if "[]." in ref and name in ("stop", "kill", "terminate", "destroy", "delete", "shutdown", "drop"):
-        return r.add(node, "stops" if name in ("stop", "kill", "shutdown") else "deletes", ref, "many", "hard")
-    if name == "create" and (m := re.search(r"(?i)\b(?:(payout|transfer|withdrawal)|charge|refund)s?\.create$", ref)):
-        return r.add(node, "spends", ref, "one", "no" if m[1] else "hard")
+    if name == "remove" and {"force", "v"} & set(keys) and "container" in ref:
+        return r.add(node, "destroys", ref, "one", "hard")
+    if seen := around(ref, name, args, keys): return r.add(node, *seen)
+    if args and is_route(ref, args[0]): return
     if ".git." in f".{ref}" and root not in _SAFE and name.isalpha() and ref.endswith(f".git.{name}"):
         return r.hand(node, "shell", " ".join(["git", name, *(a.word for a in args)]))
     if ref.startswith(("sh.", "plumbum.cmd.")): return r.hand(node, "shell", " ".join([name, *(a.word for a in args)]))
@@ -144,7 +145,8 @@ def client(r: Program, node: Any, f: Thing, name: str, args: list[Thing], keys: 
     if name == "prune" and "volumes" in ref: return r.add(node, "deletes", ref, "all", "no")
     if name in ("delete", "clear", "remove", "destroy") and _HELD.search(ref.rpartition(".")[0]): return
     if root in _SAFE or root in r.functions or ref.startswith("str."): return
-    if name == "delete" and re.search(r"(?i)session|\bdb\b", ref) and args and args[0].text is None:
+    if name == "delete" and args and args[0].text is None and (re.search(r"(?i)session|\bdb\b",
+            ref) or by_key(args[0])):
         return r.add(node, "deletes", ref, "one", "yes")
     if name == "delete" and (re.match(r"redis\.", ref) or "redis" in root.lower() and args and (args[0].text
             or "*")[-1:] != "*"):

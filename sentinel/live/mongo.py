@@ -78,6 +78,9 @@ def mongo(text: str, setting: Setting) -> list[Effect]:
             target = (re.findall(r"""['"]([\w.\-]+)['"]""", text[max(0, m.start() - 60):m.start()]) or [target])[-1]
         span, behind = (m.start(), m.end()), plain[m.end():].lstrip()[:1]
         keyed = bool(m[2]) and m[2].endswith(":") and behind != "{"      # one by its key, and no {_id: {$gt: 0}}
+        # a plan
+        if re.search(r"\.explain\s*\([^()]*\)\s*\.\s*$", plain[max(0,
+                m.start() - 60):m.start()]): said = "reads one yes"
         if said == "rows":
             found.append(effect(("deletes", "all", "no") if m[2] in ("{}", ")") or m[2] and not m[2].endswith(":")
                                 else ("deletes", "one" if m[2] else "many", "yes" if keyed else "hard"), *span,

@@ -11,6 +11,9 @@ from .commands import Setting, Word
 from .effects import Effect
 from sentinel.live.everyday import (DOES, EXECUTED, LINK, LOSS, PLANNED, PREPARED, REFUSED, REHEARSED,
     compiled)
+from .reported import reported
+from .sayings import IDIOMS
+from .spoken import spoken_of
 from .tongues_signs import unaccented
 from .tongues_which import LATE, WAS_ZH, table
 
@@ -64,7 +67,7 @@ def unquoted(text: str, setting: Setting) -> tuple[str, list[Effect]]:
             return " " * (len(m[0]))
         if " " in inner.strip() or program: return "x".center(len(m[0])) if len(m[0]) > 2 else m[0]
         return " " * (m.start(which) - m.start()) + inner + " " * (m.end() - m.end(which))
-    return _QUOTES.sub(paint, text), found
+    return spoken_of(_QUOTES.sub(paint, text)), found
 
 # %% ../../nbs/live/085_quotes.ipynb #cf45c508
 BARE = re.compile(r"(?i)\b(?:run|execute|running|executing|issue|exec|type|invoke)\s+(?:the\s+command\s+|command\s+|"
@@ -82,50 +85,22 @@ _SPARED = compiled([
     r"(?P<deed>\bwarte\w*\s+nicht\b[^.,;:]*|\bn['’]attend\w*\s+p(?:as|lus)\b[^.,;:]*|\b(?:no|não)\s+esper\w+[^.,;:]*|"
     r"\bnon\s+aspett\w+[^.,;:]*|\bне\s+жд\w+[^.,;:]*|不[要必用]等[^。，,；]*)(?=[,;:，；])"])  # haste forbids nothing
 
+_COLUMN = re.compile(r"\b[^\W\d_]+_(?:at|on|by|le|el|am|em|il|date|flag|log|count|id)\b")
+
 def planned(sentence: str) -> str:
     "The sentence with blanks where a deed is rehearsed or put off."
-    refused = lambda m: REFUSED.search(sentence[max(0, m.start() - 20):m.end() + 14])
+    refused = lambda m: REFUSED.search(sentence[max(0, m.start() - 20):m.end() + 20])
     sentence = sentence.replace("能不能", "可以帮")  # a request, and no ban
+    sentence = _COLUMN.sub(lambda m: "x" * len(m[0]), sentence)      # deleted_at is a name
     runs = list(EXECUTED.finditer(sentence))
     only = PREPARED.search(sentence) and all(map(refused, runs))
+    sentence = reported(sentence, bool(runs) and not all(map(refused, runs)))
     for pattern in REHEARSED + _SPARED + PLANNED * bool(only) + [DOES] * bool(runs and all(map(refused, runs))):
         for m in pattern.finditer(sentence):
             sentence = sentence[:m.start("deed")] + " " * len(m["deed"]) + sentence[m.end("deed"):]
     return sentence
 
 # %% ../../nbs/live/085_quotes.ipynb #8dc47b05
-_WITHOUT = r"(?:(?!\bnie|\bjamais|\bnunca|\bmai\b|\bnicht|никогда)[^.])*\b(?:ohne|sans|sin|sem|senza|без)\s+(?:\w+\s+){0,2}"
-_MAKES = r"\b(?:haz|hagan?|rends|rendez|torne|torna|faça|rendi|сделай\w*)\b(?:\s+(?!un|list|que|che|inform)\w+){0,5}?"
-_LORDS = r"(?:admin|amministrat|superuser|propri[eé]t|owner|eigentümer|админ)"
-_SUM = r"(?:\d[\d.,\s]*(?:€|euros?\b|d[oó]l+ar|рубл|евро|доллар|元|円|美元|欧元)|[€$£¥]\s*\d)"
-_SAYINGS: list[tuple[str, ...]] = [
-    (r"\ben\s+blanco\b|\bà\s+blanc\b|piazza\s+pulita|table\s+rase|под\s+ноль", "no", "deletes", "all", "no"),
-    (r"\b(?:setz\w*\b.*\bauf\s+null|remet\w*\b.*\bà\s+zéro|pon\w*\b.*\ba\s+cero)\b(?!.*(?:zähler|compteur|contador))",
-     "no", "deletes", "all", "no"),
-    (r"(?:^|[:,;])\s*plus\s+(?:aucune?|rien|un\s+seul)\b|\bque\s+no\s+quede\s+(?:nada|ni\s+un)|\bque\s+não\s+sobre\s+nada|"
-     r"\bnon\s+deve\s+(?:restare|rimanere)\s+(?:nulla|niente)|\bnichts\s+(?:soll|darf)\s+(?:übrig|bleiben)|"
-     r"ничего\s+не\s+должно\s+остаться|чтобы\s+ничего\s+не\s+осталось|[个条行]也?不[留剩]", "no", "deletes", "all", "no"),
-    (r"\b(?:den|die)\s+stecker\b|\bla\s+(?:prise|spina)\b|\bel\s+enchufe\b|\bda\s+tomada\b|"
-     r"\bположи\w*\s+(?:сайт|прод|сервер)|\bвыруб\w+|拔电源|拔插头|\bstell\w*\b.*\bab\W*$", "no", "stops", "all", "hard"),
-    (r"\b(?:nimm|nehm)\w*\b.*\bvom\s+netz\b", "-", "stops", "all", "hard"),
-    (r"\b(?:wirf|tritt|schmei\w+|jag\w*)\b.*\b(?:r|hin)aus\b|\bpara\s+fora\s+d|踢出去|赶走|追い出", "no", "revokes", "all",
-     "hard"),
-    (r"\b(?:sichtbar|einsehbar|zugänglich|visible|accessible|visibil|accesible|acessível|видн\w+|доступн\w+)\b",
-     "both", "exposes", "all", "hard"),
-    (r"в\s+(?:открыт|общ|публичн)\w+\s+доступ|en\s+accès\s+(?:public|libre)|acceso\s+(?:público|libre)|acesso\s+(?:público|"
-     r"livre)|accesso\s+pubblico", "no", "exposes", "all", "hard"),
-    (rf"\b(?:deploy|merge|push|schieb|déploie|pousse|despl[ie]+g|rilasci|pub+l|разверн|вылож|задепло)\w*{_WITHOUT}(?:tests?\b|"
-     r"review|prüfung|revis|révis|revue|relect|pruebas|testes|тест|ревью|проверк)|(?:テスト|レビュー)(?:なし|せず|を飛ばし)[^。]*"
-     r"(?:デプロイ|リリース|マージ)|(?:不用|无需|跳过|不经)(?:测试|审[查核])[^。]*(?:上线|部署|发布|合并)", "-", "unguards", "one", "hard"),
-    (r"\b(?:lass|laisse|deja|deixe|lascia|пусть)\b[^.]*\b(?:eigene|propre|propi[oa]|própri|propri|свои|собственн)\w*\b"
-     r"[^.]*(?:pull|merge|\bprs?\b|änderung|changem|cambi|mudan)|让[^。，]{0,10}(?:批准|审核|合并)自己的|"
-     r"自分の(?:プル|マージ)[^。]*自分(?:で|に)", "-", "unguards", "one", "hard"),
-    (rf"{_MAKES}(?<!\bles)(?<!\blos)(?<!\bgli)(?<!\bos)\s+{_LORDS}|\bmach\w*\b[^,.]*\bzu[mr]?\s+{_LORDS}|\b(?:mets|mettez|metti|"
-     rf"pon)\s+(?:a\s+)?(?:tout\s+le\s+monde|todos|tutti)\s+(?:como\s+|comme\s+|come\s+)?{_LORDS}|全員を?管理者に|"
-     r"[人户]都?(?:变成|成为|设为|当)管理员", "all", "grants", "all", "hard"),
-    (rf"^\W*(?:\w+\s+)?(?:zahle?|bezahle?|vire[rz]?|paye[rz]?|règle[rz]?|pag(?:a|ue|ar|he)|заплати\w*|оплати\w*|支付)(?!\w)"
-     rf".*{_SUM}", "-", "spends", "many", "hard")]
-_IDIOMS = [(re.compile(pattern, re.I), needs, (kind, scope, undo)) for pattern, needs, kind, scope, undo in _SAYINGS]
 _FOR_ALL = re.compile(r"(?i)\b(?:für|pour|para|per|por|a|à|для)\s+(?:all|tou[st]|tod[oa]s|tutti|всех)\w*\s+"
     r"(?:l[eo]s\s+|gli\s+|os\s+)?\w+")
 
@@ -144,13 +119,14 @@ def _run_after(text: str, human: bool) -> bool:
 def idiom(text: str, language: str) -> tuple[str, str, str] | None:
     "Kind, scope and undo of a saying in another language; None for none."
     words, plain, whole = table(language), unaccented(_FOR_ALL.sub("", text)), language in LATE or language == "zh"
-    if (WAS_ZH if language == "zh" else words["past"]).search(text): return None
+    past = WAS_ZH if language == "zh" else words["past"]
     asks = text.rstrip().endswith(("?", "？")) or words["ask"].match(text.lstrip("¿ "))
     if asks and not words["please"].search(text): return None
-    if _run_after(text, bool(words["human"].search(text))): return "deletes", "all", "hard"
-    for pattern, needs, said in _IDIOMS:
+    if not past.search(text) and _run_after(text, bool(words["human"].search(text))): return "deletes", "all", "hard"
+    for pattern, needs, said in IDIOMS:
         if not (m := pattern.search(text)): continue
-        before = text[:m.start()] + text[m.end():] * whole
+        if past.search(f"{text[:m.start()]} {text[m.end():]}"): continue
+        before = re.split(r"[,;:，；：]", text[:m.start()])[-1] + text[m.end():] * whole      # of the same clause
         if words["not"].search(before) or words["tell"].search(unaccented(before)): continue
         crowd = needs in ("no", "-") or words["all"].search(text)
         if crowd and (needs in ("all", "-") or words["no"].search(plain) or words["hard"].search(plain)): return said

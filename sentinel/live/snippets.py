@@ -14,6 +14,8 @@ from .clients import looks_like_sql
 from .documents import by_mapper
 from .commands import Setting, Word
 from .effects import Effect
+from .named_calls import DOES, QUIET, UNSEEN, apart, place_lost, thing_lost
+from .source import is_test
 
 # %% ../../nbs/live/070_snippets.ipynb #e2641130
 _OPAQUE = re.compile(r"""(?P<text>"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*'|`[^`\n]*`|%x[({][^)}\n]*[)}]|\bqx[({/][^)}/\n]*[)}/]|(?<![\w:)\]}?"'&]):[a-z_]\w*[!?]?(?![\w:]))"""
@@ -37,6 +39,8 @@ def _plain(text: str) -> str:
     return re.sub(r"#\{[^}]*\}|\$\{[^}]*\}|\{\$?\w*\}|%[sdvq]|\$\w+", "${x}", body) if text[0] != "'" else body
 
 MOST_PARTS = 120     # calls or strings
+_TEMPLATES = re.compile(r"\b(?:const|let|var)\s+[\w{\[]|\b(?:await|export)\s|\sfrom\s+['\"]|:=|\bfunc\s")
+_RUN_TICKS = re.compile(r"(?i)(?:\$|\b(?:sh|exec|run|shell|cmd))\(?$")
 
 def calls_in(text: str) -> list[Call] | None:
     "The calls of a snippet; None if there are too many to be read."
@@ -63,42 +67,29 @@ def calls_in(text: str) -> list[Call] | None:
             inner = bare[m.end():].split("\n")[0].split(";")[0]      # Rust: .arg("-rf") behind it
         found.append(Call(m["name"], tuple(_plain(texts[int(h[1])][0]) for h in _HELD.finditer(inner)),
                           (at(m.start()), at(end))))
-    ticks = [t for t in texts if t[0].startswith(("`", "%x", "qx"))]
+    plain = _TEMPLATES.search(text) is None      # there a text in backticks is a template, unless something runs it
+    ticks = [t for t in texts if t[0].startswith(("`", "%x", "qx")) and (plain or _RUN_TICKS.search(text[max(0,
+        t.start() - 12):t.start()]))]
     return found + [Call("`", (_plain(t[0]),), t.span()) for t in ticks]
 
 # %% ../../nbs/live/070_snippets.ipynb #3ca05848
-_DOES_TEXT = """
-rm -rf: fileutils.rm_rf fileutils.rm_r fileutils.remove_dir fileutils.remove_entry fileutils.remove_entry_secure os.removeall directory.delete
-rm -rf: fs::remove_dir_all fileutils.deletedirectory fileutils.cleandirectory filesystemutils.deleterecursively rmtree remove_tree deleterecursively
-rm -rf: file::deletedirectory file::cleandirectory file.rm_rf file.rm_r storage::deletedirectory
-artisan: artisan::call artisan::queue
-flyway clean: flyway.clean
-rm: file.delete file.unlink fileutils.rm fileutils.rm_f os.remove unlink fs::remove_file files.delete files.deleteifexists syscall.unlink
-rm: storage::delete fileutils.forcedelete
-rmdir: dir.rmdir dir.delete dir.unlink rmdir fs::remove_dir
-mv: fileutils.mv file.rename os.rename rename files.move fs::rename file.move directory.move
-echo x >: file.write os.writefile ioutil.writefile file_put_contents fs::write files.write files.writestring file.writealltext file.writeallbytes
-echo x >: os.create fs::file::create
-chmod: fileutils.chmod fileutils.chmod_r os.chmod chmod
-!: system exec shell_exec passthru popen proc_open kernel.system kernel.exec open3.capture2 open3.capture2e open3.capture3 open3.popen3 io.popen
-!: spawn process.spawn exec.command exec.commandcontext command::new processbuilder runtime.exec getruntime.exec process.start os.execute io.popen `
-!: sh backtick system2
-sql: db.exec db.execcontext tx.exec db::statement db::unprepared pdo.exec pdo.query mysqli_query pg_query statement.executeupdate executesqlraw
-sql: statement.execute stmt.executeupdate stmt.execute jdbctemplate.execute executesqlrawasync
-"""
-_DOES = {name: head for line in _DOES_TEXT.strip().splitlines()
-         for head, _, rest in [line.partition(": ")] for name in rest.split()}
 _ROWS = re.compile(r"(?i)(?:^|[.>:])(flush(?:all|db)|drop_?database|dropifexists|droptable|dropalltables|drop)$")
 _PRINTS = re.compile(r"(?i)puts|print|echo|log|info|debug|warn|error|fmt|assert|expect|contains|match|replace|say|raise|"
                      r"format|test|it\b")
 _REHEARSED = re.compile(r"(?i)\bdry_?run['\"]?\s*(?::|=>?|\()\s*(?:aws\.bool\()?true\b")
 _MADE = re.compile(r"(?m)\b(\w+)[^=\n;]{0,40}=\s*[\w.:>\\-]*(?:MkdirTemp|TempDir|createTempDirectory|mktmpdir|mkdtemp|tempdir)\w*[(! ]")
-_EACH = re.compile(r"(?:&:|\w::)(delete|destroy|clear|unlink|purge|stop|kill|terminate)\b")
-_UNSEEN = frozenset("eval instance_eval class_eval unserialize marshal.load create_function assert_options load "
-                    "include require_once objectinputstream.readobject".split())
-_QUIET = frozenset("include require require_once assert load cache.delete map.delete params.delete session.delete "
-                   "headers.delete set.delete hash.delete array.delete delete list.remove println printf "
-                   "puts print echo fmt.println".split())
+_EACH = re.compile(r"(?:&:|\w::)(delete|destroy|clear|unlink|purge|stop|kill|terminate)(?:_all)?\b|"
+                   r"&(?:File|System)\.(?P<cap>rm|rmdir)\w*!?/\d|\bfind(?:depth)?\(?\s*sub\s*\{[^{}]{0,80}\b(?P<sub>unlink|rmdir)\b|"
+                   r"[(,]\s*(?:File|Files|Directory|os|fs|fs::\w+)(?:\.|::)(?P<own>[dD]elete|[rR]emove|unlink)\w*\s*\)")
+_DEFINES = re.compile(r"(?:\b(?:function|func|fun|fn|def|defp|sub|rpc|class|struct|message|void|bool|int|string|describe)|"
+                      r"\bfunc\s*\([^()\n]*\)|(?<!\bnew )(?<!\breturn )\b[A-Z]\w*(?:<[^<>\n]*>)?(?:\[\])?)\s+$")
+_FAKED = re.compile(r"\b(?:verify|expect|assert\w*|when|given|stub\w*|mock\w*|spy\w*|do(?:Nothing|Throw|Return))\(")
+_ASKED = re.compile(r"\s*(?:\.|->)(?:expect|should|assert\w+|to(?:Have|Be|Throw)\w*)\(")
+_WHOLE = re.compile(r"(?i)recurs|tree|_all|dir|folder|item|\btrue\b")
+_DROPS = re.compile(r"(?i)(?:database|collection|coll|schema|keyspace|mongo|table|index|db)\b[^;\n]*$")
+_NOTHING = re.compile(r"\(\s*(?:ctx|None|null|nil|context\.\w+\(\)|conn|engine|true|\{\s*\})?\s*\)")
+_SPECIFIC = frozenset("""system rmtree exec executeupdate deleterecursively remove_all removedirectoryrecursive
+removealltree deletedirectory del_dir_r callcommand readprocess""".split())      # whatever stands before them
 
 # %% ../../nbs/live/070_snippets.ipynb #9c862abe
 MOST = 32_000     # characters that are read
@@ -112,16 +103,17 @@ def snippet(text: str, setting: Setting) -> list[Effect]:
     found: list[Effect] = []
     calls = calls_in(text)
     if calls is None: return [Effect("unread", text[:80], tool="code", why="too many calls", span=whole)]
+    # and read there
+    tested, prepared = is_test(text), any(c.name.lower().endswith("prepare") and c.texts for c in calls)
     for c in calls:
-        if _REHEARSED.search(text[c.span[0]:c.span[1]]): continue
+        line = text[max(0, c.span[0] - 200):c.span[0]].rpartition("\n")[2]
+        if _REHEARSED.search(text[c.span[0]:c.span[1]]) or _DEFINES.search(line): continue
         name = c.name.lower().replace("->", ".").replace("$", "").replace("&.", ".").rstrip("!?")
         parts = re.split(r"\.", name)
         tail = ".".join(parts[-2:])
         last = re.split(r"[.:]+", name)[-1]
-        head = _DOES.get(tail) or _DOES.get(name) or _DOES.get("::".join(name.split("::")[-2:])) or (_DOES.get(last)
-                if len(re.split(r"[.:]+", name)) == 1
-                                                      or last in ("system", "rmtree", "exec", "executeupdate",
-                                                                  "deleterecursively") else None)
+        head = DOES.get(tail) or DOES.get(name) or DOES.get("::".join(name.split("::")[-2:])) or (DOES.get(last)
+                if len(re.split(r"[.:]+", name)) == 1 or last in _SPECIFIC else None)
         add = lambda *e, why="": found.append(Effect(e[0], f"{c.name} {' '.join(c.texts)[:60]}".strip(), e[1], e[2],
                                                      tool="code", why=why, span=c.span))
         statement = next((t for t in c.texts[:2] if looks_like_sql(t.replace("\\", ".").replace("${x}", "x"))),
@@ -132,33 +124,45 @@ def snippet(text: str, setting: Setting) -> list[Effect]:
             statement = statement or next(iter(c.texts), "")
             found += setting.read("sql", Word(statement.replace("${x}", "x").replace("\\", "."),
                     c.span)) if statement else [
-                Effect("unread", c.name, tool="code", why="SQL that is not told", span=c.span)]
+                Effect("unread", c.name, tool="code", why="SQL that is not told", span=c.span)] if not prepared else []
         elif last in ("array_map", "array_walk",
-                "call_user_func") and len(c.texts) > 1 and (called := _DOES.get(c.texts[0].lower())):
+                "call_user_func") and len(c.texts) > 1 and (called := DOES.get(c.texts[0].lower())):
             found += setting.read("shell", Word(c.texts[1] if called == "!" else f"{called} {_quoted(c.texts[1])}",
                     c.span))
+        elif head == "redis":
+            found += setting.read("shell", Word(" ".join(["redis-cli", *map(_quoted, c.texts)]), c.span))
         elif head == "!":
-            line = c.texts[0] if len(c.texts) == 1 else " ".join(map(_quoted, c.texts))
-            found += setting.read("shell", Word(line, c.span)) if line else [Effect("unread", c.name, tool="code",
-                                                                                    why="a command that is not told",
-                                                                                    span=c.span)]
+            # C#: the second is many words
+            line_of_args = last in ("processstartinfo", "start") and len(c.texts) == 2
+            run = " ".join(c.texts) if len(c.texts) == 1 or line_of_args else " ".join(map(_quoted, c.texts))
+            found += setting.read("shell", Word(run, c.span)) if run else [
+                Effect("unread", c.name, tool="code", why="a command that is not told", span=c.span)]
         elif head:
             place = c.texts[0] if c.texts else "${path}"
             found += setting.read("shell", Word(f"{head} {_quoted(place)}", c.span))
-        elif last in _UNSEEN and tail not in _QUIET and (last != "load" or tail in ("load",
+        elif last in UNSEEN and tail not in QUIET and (last != "load" or tail in ("load",
                 "marshal.load")): add("unread", "one", "yes", why="a text that is evaluated")
-        elif text.startswith(".expect(", c.span[1]): pass      # a test
+        elif _ASKED.match(text[c.span[1]:][:40]) or tested and _FAKED.search(line + c.name): pass      # of a fake
         elif rows and not (last == "remove_column" and not c.texts): add(*rows)
-        elif _ROWS.search(c.name) and not (last == "drop" and (c.texts or "::" not in c.name
-                and "." not in c.name)): add("deletes", "all", "no")
+        elif _ROWS.search(c.name) and (last != "drop" or _NOTHING.match(text[c.span[0] + len(c.name):c.span[1]])
+                                       and _DROPS.search(before)): add("deletes", "all", "no")
+        elif place := place_lost(c.name, c.texts):
+            head = "rm -rf" if _WHOLE.search(text[c.span[0]:c.span[1]]) else "rm"
+            if "://" in place: add("deletes", "all", "no")
+            else: found += setting.read("shell", Word(f"{head} {_quoted(place)}", c.span))
+        elif last == "fopen" and c.texts[1:] and c.texts[1][:1] == "w":
+            found += setting.read("shell", Word(f"echo x > {_quoted(c.texts[0])}", c.span))
+        elif tested: pass      # a name alone says nothing there
+        elif thing_lost(c.name): add("deletes", "all", "no")
         elif last in ("newrequest", "newrequestwithcontext") and "DELETE" in c.texts: add("deletes", "one", "hard")
-        elif (tail not in _QUIET and last not in _QUIET or last == "delete" and before.rstrip().endswith((").",
+        elif (tail not in QUIET and last not in QUIET or last == "delete" and before.rstrip().endswith((").",
                 "]."))) and (does := method(re.split(r"[.:>-]+", c.name)[-1])):
             add(*does)
     own = set(_MADE.findall(text))
     found = [e for e in found
              if not (e.tool == "rm" and (m := re.search(r"\(\s*&?\$?(\w+)\s*\)?$", text[e.span[0]:e.span[1]]))
                                       and m[1] in own)]      # a folder that it made itself
+    for run in apart(text[:4_000]): found += setting.read("shell", Word(run, whole))
     for m in _EACH.finditer(text[:4_000]):
         found.append(Effect("stops" if m[1] in ("stop", "kill") else "deletes", "each of them", "many", "hard",
                 tool="code", span=m.span()))

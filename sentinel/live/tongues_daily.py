@@ -11,6 +11,8 @@ from typing import Final
 # %% ../../nbs/live/079_tongues_daily.ipynb #0935ea8f
 DAILY: Final[dict[str, str]] = {
 "de": """
+read: nachseh nachschau reinschau
+read: ermittl recherchier
 make: häng verteil weis zuweis trag eintrag buch reservier koch druck schneid näh mal zeichne kleb pack bring hol besorg richt-ein einricht
 make: räum-auf-den-tisch
 make: kürz streich-im-text runde rechne vergib-einen-namen nummerier gruppier ersetz-im-text verlink markier hinterleg hinterlass antwort bestätig
@@ -27,6 +29,7 @@ tell: veröffentliche-notiz
 tell: moderier beschreib schilder begründ warne lobe zitier diktier
 """,
 "fr": """
+read: compte! comptez! trouve! trouvez! retrouv
 make: accroch attach réparti distribu assign attribu réserv imprim dessin coll rang emball apport cherche-le prépar organis planifi coordonn rédui
 make: baiss augment mont
 make: génèr compil tradui abonn développ programm optimis accélér étend complèt ajust adapt arrondi numérot regroup lie épingl prolong renouvel
@@ -37,6 +40,9 @@ read: relis surveill
 tell: mentionn rappel appel invit félicit salu remerci interrog répond présent annonc décri racont justifi averti cit dict signal
 """,
 "es": """
+make: marc! marca! marque! señal
+read: cuéntal cuéntam cuéntam averigu descubr indag
+make: recuérd
 make: cuelg adjunt reparte distribu asign reserv imprim dibuj peg guard empac tra[eí] busc-la prepar organiz planific coordin reduc baj sub aument
 make: gener compil
 make: traduc suscrib desarroll program optimiz aceler amplí amplia complet ajust adapt redonde numer agrup enlaz fij prolong renuev pide inscrib pint
@@ -47,6 +53,9 @@ read: revis vigil lee
 tell: mencion recuerd llam invit felicit salud agradec pregunt respond present anunci describ cont justific advier cit dict señal
 """,
 "pt": """
+make: marque! marca! marqu assinal
+make: suba! subam!
+read: conte! descubr averigu
 make: pendur anex distribu atribu reserv imprim desenh col guard embal traz busqu prepar organiz planej coordin reduz baix aument ger compil traduz
 make: assin inscrev
 make: desenvolv program otimiz aceler ampli complet ajust adapt arredond numer agrup vincul fix prolong renov peç pint dobr mont coloc orden anot
@@ -55,6 +64,9 @@ read: lei
 tell: mencion lembr lig convid parabeniz cumpriment agradeç pergunt respond apresent anunci descrev justifi advirt cit dit sinal
 """,
 "it": """
+make: segna! segnate! contrassegn evidenzi
+read: conta! contal contate! scopri!
+make: porta! portal! allarga!
 make: fai! fate! scala appendi alleg distribu assegn prenot stamp disegn incoll conserv imball porta-mi prepar organizz pianific coordin ridu abbass
 make: aument gener compil tradu abbon
 make: iscriv svilupp programm ottimizz acceler ampli complet regol adatt arrotond numer raggrupp colleg fiss prolung rinnov chied dipin pieg mont
@@ -89,6 +101,7 @@ read: say! ölç! tahmin araştır dinle bak! incele filtrele hesapla değerlend
 tell: hatırlat ara! davet kutla selamla teşekkür sor! yanıtla sun! duyur anlat uyar! alıntıla açıkla bildir
 """,
 "ru": """
+make: подним подня
 make: повесь прикрепи прилож раздай распредели назначь забронируй распечатай нарисуй приклей упакуй принеси подготов организуй запланируй
 make: скоординируй уменьш сниз снизь
 make: увелич повысь сгенерируй скомпилируй переведи подпиши разработай запрограммируй оптимизируй ускор дополни настрой адаптируй округли пронумеруй
@@ -98,11 +111,13 @@ read: сосчита измерь оцени исследуй послушай �
 tell: упомяни напомни позвони пригласи поздравь поприветствуй поблагодари спроси ответь представь объяви опиши расскажи обоснуй предупреди процитируй
 """,
 "zh": """
+make: 标出 标记 标注
 make: 挂 附上 分配 分发 指派 预订 打印 画 粘贴 打包 准备 组织 安排 协调 降低 减少 增加 调高 生成 编译 翻译 订阅 开发 编程 优化 加速 扩展 补充 调整 适配 编号 分组 链接 延长 续订 申请 登记 排序 整理
 read: 数一数 测量 估计 估算 研究 听 浏览 过滤 计算 评估 模拟 学习 观察 猜 阅读 看看 看一下 了解
 tell: 提到 提醒 打电话 邀请 祝贺 问候 感谢 提问 回答 介绍 宣布 描述 讲述 警告 引用 转告
 """,
 "ja": """
+make: 印を付け 印をつけ マークし
 make: 掛け 添付 配分 割り当て 予約 印刷 描い 貼り 梱包 準備 手配 計画 調整 減らし 下げ 増やし 上げ 生成 コンパイル 翻訳 購読 開発 最適化 高速化 拡張 補足 番号 グループ 延長 更新 申請 登録 並べ 整理
 read: 数え 測定 測っ 見積 調べ 聞い 閲覧 絞り込 計算 評価 シミュ 学習 観察 読ん 見て 把握
 tell: 言及 思い出 電話 招待 祝 挨拶 感謝 質問 回答 答え 紹介 発表 述べ 語 警告 引用 伝え

@@ -185,7 +185,7 @@ _MARKS = re.compile(r"""(?i)(^|[|;&({]\s*)((?-i:[A-Z][a-z]+-[A-Z]\w+)
 |md)\s+([/"%][a-z?"%]|.*\\)|netsh|dism|sfc|chkdsk|ipconfig|systeminfo|dsrm|dsquery|gpupdate|gpresult|findstr|iisreset
 |appcmd|w32tm|nltest|subst|mountvol|msiexec|reg\.exe|rundll32|mshta|regsvr32|wscript|cscript|winget|choco|wsl)(\s|$
 |\.exe)
-|^\s*\$\w+\s*=|^\s*\[[A-Z][\w.]+\]::|^\s*\(New-Object|\b[A-Z]:\\|\bHK(LM|CU|CR|U)[:\\]|%\w+%|\$env:\w+
+|^\s*\$\w+\s*=|^\s*\[[A-Z][\w.]+\]::|^\s*\(New-Object|\b[A-Z]:\\|\bHK(LM|CU|CR|U)[:\\]|(?<!')%\w+%|\$env:\w+
 |^\s*@echo\s""".replace("\n", ""))
 
 def looks_windows(text: str) -> bool:

@@ -87,7 +87,7 @@ attrib: ...+*|-* => writes , * => writes , => reads
 shutdown: -a|/a => reads , -r|/r|-g|/g => restarts all hard , /s|-s|/p|-p|/h|-h|/l|-l|/i => stops all hard , * => stops all hard , => reads
 wmic: shadowcopy ...delete => deletes all no , ...delete|uninstall => deletes many no
     , ...terminate|stopservice|shutdown|reboot|disable => stops many hard , ...call => writes hard , ...set => writes hard , * => reads
-fsutil: usn deletejournal => deletes all no , file setzerodata|createnew => writes , volume dismount => stops hard , ...query*|*info|list => reads
+fsutil: usn deletejournal => deletes all no , file setzerodata|createnew => writes , volume dismount => stops hard , ...query*|*info|list|diskfree => reads
     , * => writes hard
 manage-bde: -off|-disable|-forcerecovery|-lock|-wipefreespace => unguards all hard , -status => reads , -protectors ...-delete => unguards hard , * => writes
 dism: /disable-feature|/remove-package|/remove-driver|/remove-provisionedappxpackage => deletes many hard

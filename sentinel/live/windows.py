@@ -104,6 +104,9 @@ def _one(c: Command, setting: Setting) -> list[Effect]:
     name, first = _full_name(c), c.words[0].text
     if c.program == "curl" and any(re.match(r"-[sfXoLI]", w.text) for w in c.args): return effects_of(c, setting)
     if (found := _value(c)) is not None: return found
+    # {Enabled -eq $false}, @{Id=4}
+    if c.args and re.fullmatch(r"-(?:not)?(?:eq|ne|gt|lt|ge|le|like|match)", c.args[0].text,
+            re.I) or re.fullmatch(r"\w+=\S*", first): return []
     if name in _KEYWORDS or re.fullmatch(r"[\d.,]+|-\w+|[\"'].*|%\w+%|[=:].*|.{0,1}", first): return []
     if name in ("powershell", "pwsh", "powershell_ise"): return _powershell(c, setting)
     if name == "cmd": return inner_windows(text, setting) if (text := _after(c, "/c", "/k", "/r")) else []

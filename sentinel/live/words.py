@@ -15,14 +15,16 @@ from .effects import Effect
 from .figures import DISMISSED, GONE, KEPT, figure
 from .foreign import Said, clauses
 from .governed import DO_IT, MUST, REHEARSAL, TRIED
-from .lexicon import NOUNS, VERBS, WISHES
+from .lexicon import NOUNS, VERBS
 from .meaning import meaning
 from .phrases import TOKEN, Token, tokens_of, worth_of
+from .reported import reported
 from .quotes import BARE, MENTIONS, PROGRAM, code_in, idiom, planned, unquoted
 from .sentences import (HARMFUL, HUMAN, LABEL, NO_HUMAN, NOT, QUESTION, REQUEST, clauses_of, negated, place_of,
                                      sentences)
 from .tongues_signs import THANKS, place_in
 from .tongues_which import language_of
+from .wishes import WISHES
 from .weights import at_stake
 
 # %% ../../nbs/live/086_words.ipynb #9f25f13e
@@ -119,7 +121,7 @@ def sentence_effects(sentence: str, start: int, setting: Setting, context: str) 
     span = (start, start + len(sentence))
     says = [Effect("says", " ".join(sentence.split())[:60], tool="words", span=span)]
     if (told := _command_in(sentence, start, setting)) is not None:
-        grave = all(e.undo == "yes" for e in told) and figure(sentence)      # run chmod 777 *on the web root*
+        grave = all(e.undo == "yes" for e in told) and figure(sentence)
         return told + ([Effect(grave[0], sentence.strip()[:80], *grave[1:], tool="words", span=span)] if grave else [])
     if says_nothing(sentence): return says
     tokens, found, known, main, last = tokens_of(sentence, start), [], False, "", ""
@@ -146,6 +148,7 @@ _DECIDED = frozenset("deletes destroys stops grants revokes exposes writes ungua
 def _foreign(sentence: str, start: int, language: str) -> list[Effect]:
     told = idiom(sentence, language) or abroad(sentence, language)
     spoken = [Said(*told, 0, len(sentence))] if told else at_stake(clauses(planned(sentence), language), sentence, language)
+    if not spoken and reported(sentence) != sentence: spoken = [Said("says", "one", "yes", 0, len(sentence))]
     place = place_in(sentence)
     if told and told[0] == "unguards" and place == "development": place = "unknown"
     said = [Effect(c.kind, sentence[c.start:c.end].strip()[:80], c.scope, c.undo, place,

@@ -32,6 +32,9 @@ def command_behind(c: Command,             # a wrapper with its arguments
         sets.append((name, words.pop(0)._replace(text=value, exact=False)))
     return c._replace(words=tuple(words), sets=tuple(sets), redirects=())
 
+_TIMED = ("-w -r -m -M -P -L -D -n -S -u --warmup --runs --min-runs --max-runs --parameter-scan --parameter-list --export-json --export-csv "
+          "--export-markdown --command-name --shell --time-unit --style --output --input")
+
 PREFIXES: dict[str, tuple[str, int]] = {
     "sudo": ("-u -g -h -p -C -r -t -T -U -D -R --user --group --host --prompt --chdir --role --type --chroot", 0),
     "doas": ("-u -C", 0), "env": ("-u -C --unset --chdir", 0), "nice": ("-n --adjustment", 0), "nohup": ("", 0),
@@ -50,7 +53,8 @@ PREFIXES: dict[str, tuple[str, int]] = {
     "rlwrap": ("-f -H", 0),
     "entr": ("", 0), "gosu": ("", 1), "su-exec": ("", 1), "runuser": ("-u -g -G --user", 0), "setarch": ("", 1),
     "linux64": ("", 0),
-    "valgrind": ("", 0), "perf": ("-e -o -p -F", 1), "hyperfine": ("-w -r -m -M", 0),
+    "valgrind": ("", 0), "perf": ("-e -o -p -F", 1),
+    "hyperfine": (_TIMED, 0),
     "systemd-run": ("-p -u -M -H -t --unit --property", 0),
     "systemd-inhibit": ("", 0), "cpulimit": ("-l -p", 0), "faketime": ("", 1), "direnv": ("", 2),
     "dotenv": ("-f -e", 0), "envdir": ("", 1),
@@ -69,6 +73,10 @@ def _prefix(c: Command, setting: Setting) -> list[Effect]:
         return inner_shell(c.args[1], setting, c)
     inner = command_behind(c, valued, skip)
     if not inner.words: return _started(c, setting)
+    if c.program == "hyperfine" and any(" " in w.text for w in inner.words):      # each word is a command
+        told = [w for a, w in zip(c.args, c.args[1:]) if a.text in ("-p", "-c", "-s", "--prepare", "--cleanup",
+            "--setup", "--conclude")]
+        return [e for w in (*told, *options(c.args, _TIMED.split()).rest) for e in inner_shell(w, setting, c)]
     if c.program in ("hyperfine", "entr") and len(inner.words) == 1: return inner_shell(inner.words[0], setting, c)
     return effects_of(inner, setting)
 
@@ -147,7 +155,7 @@ def _alias(c: Command, setting: Setting) -> list[Effect]:
 
 def _many_hosts(c: Command, setting: Setting) -> list[Effect]:
     "pdsh and its kin: one command on many hosts."
-    inner = command_behind(c, "-w -g -x -l -f -t -u -h -H -O -o -e -p -m -i")
+    inner = command_behind(c, "-w -g -x -l -f -t -u -h -H -O -o -e -p -m" + (" -i" if c.program == "dsh" else ""))
     hosts = next((v.text for w, v in zip(c.args, c.args[1:]) if w.text in ("-w", "-g", "-h", "-H", "-m")), "hosts")
     return [e._replace(scope="many" if e.scope == "one" else e.scope) for e in inner_shell(joined_words(inner.words),
         setting, c._replace(host=hosts))] if inner.words else []

@@ -47,8 +47,10 @@ def _for_device(head: str) -> bool:
     if not head[0].islower() or len(tokens) > 8 or _SPOKEN.intersection(tokens): return False
     return (typed_line(head) or ("",))[0] in _DEVICE
 
+_PRINTS = re.compile(r"(?:printf|echo)\s+(?:-\w+\s+)*['\"$]|[A-Za-z_]\w*\s+=\s+['\"\d\[{]")      # what is printed, or given a name
+
 def _told(head: str) -> bool:
-    if not head or head.startswith(("--- ", "diff ", "@@")) or _CMDLET.search(head): return False
+    if not head or head.startswith(("--- ", "diff ", "@@")) or _CMDLET.search(head) or _PRINTS.match(head): return False
     if not head.isascii() and language_of(head) in ("ru", "zh", "ja", "ko"): return True
     tokens = [t.lower() for t in TOKEN.findall(head.replace("’", "'") if "’" in head else head)]
     plain = [t for t in tokens if t.isalpha() or "'" in t and t.endswith(("'s", "n't"))]
