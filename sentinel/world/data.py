@@ -13,6 +13,7 @@ from .caches import warmer
 from .copies import NEVER, Snapshot, at_risk
 from .load import F, Array
 from .quantities import CACHE, DATABASE, ROWS
+from .wear import stop_writes
 from .worlds import Place, Worlds, draw
 
 # %% ../../nbs/world/32_data.ipynb #bcf6328b
@@ -89,10 +90,9 @@ def stranger(w: Worlds) -> None:
     w.taking = np.where(inside & (w.inside_for > LOOKS_ROUND), np.minimum(w.taking + F(.05), 1), 0)
     w.stolen_value += TAKES * w.taking
     b = np.nonzero(inside & (w.inside_for > 10) & (draw(w, 9) < DESTROYS))[0]
-    k = w.entry[b].astype(np.int64)
-    lost = np.where(w.keeps_log[k, b] > 0, 0, w.unflushed[k, b])
-    for name, sign in (("lost_writes", 1), ("written", -1), ("unflushed", -1)): w.__dict__[name][k, b] += sign * lost
-    w.down_left[k, b], w.snapshot[k, b], w.older[k, b] = 8, NEVER, NEVER
+    p = Place(w, w.entry[b].astype(np.int64), b)
+    stop_writes(p)
+    p.down_left, p.snapshot, p.older = 8, NEVER, NEVER
 
 # %% ../../nbs/world/32_data.ipynb #090690c0
 def data(w: Worlds) -> None:

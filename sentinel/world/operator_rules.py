@@ -63,7 +63,7 @@ MADE: dict[str, Callable[[Sight], Any]] = {
 class Condition(NamedTuple):
     "One thing that has to hold."
     quantity: str
-    above: bool         # or below
+    above: bool         # more than the number; or at most so much, which is written <
     number: float
     unit: str = ""      # a quantity that the number is a multiple of
 

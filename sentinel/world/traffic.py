@@ -133,21 +133,25 @@ def flow_up(w: Worlds, hit: Array) -> tuple[Array, Array]:      # share of users
     quality, below, latency = w.answering.copy(), np.zeros_like(w.below), w.own_wait.copy()
     unsound, old = w.corrupt.copy(), w.stale.copy()
     spoiled = unsound.any() or old.any()
+    kept, (behind, b, front) = np.zeros_like(unsound), w.fronted
+    kept[behind, b] = w.corrupt[front, b]      # what the cache in front of a service tells wrongly
     fallen: dict[int, Array] = {}      # share of calls to a service that fail or come too late, for all its callers
     for i, callees in reversed(w.pairs):
         for j in callees:
             if j not in fallen: fallen[j] = 1 - quality[j] * (1 - given_up(latency[j], w.timeout[j]))
             fails = healed(fallen[j], w.retries[i])
             needs, waits = w.needs[i, j], w.waits[i, j]
+            by_cache = F(0)
             if (i, j) in w.through:
                 share = missed(w.cached[i, j], hit[j])
+                by_cache = needs * (1 - share)
                 needs, waits = needs * share, waits * share
             quality[i] *= 1 - needs * (reach[j] * fails + bite[j])
             stay = np.minimum(latency[j], w.timeout[j] * w.stays[i, j])      # what is not needed is soon given up
             below[i] += waits * reach[j] * stay * (1 + w.retries[i] * again[j])
             if spoiled:
                 told = needs * reach[j]      # who is not asked tells nothing wrong
-                unsound[i] = np.maximum(unsound[i], unsound[j] * told)
+                unsound[i] = np.maximum(unsound[i], unsound[j] * told + kept[j] * by_cache)
                 old[i] = np.maximum(old[i], old[j] * told)
         latency[i] += below[i]
     w.quality, w.below = toward(w.quality, quality, SMOOTH), toward(w.below, below, SMOOTH)
