@@ -11,18 +11,20 @@ from typing import NamedTuple
 import numpy as np
 from .operator import LATE, choose, work_on
 from .operator_rules import MADE, Rule, Sight, as_line, fits
-from .quantities import INDEX, KINDS, WHOLE_INDEX
+from .quantities import KINDS
 from .search import best_now, follows
 from .value import margin
 from .worlds import Which, Worlds
 
 # %% ../../nbs/world/47_mistakes.ipynb #0441d0ed
-MEASURED = """touched rolling down_left booting normal limit max_connections connections_needed needed sick_zone drained stolen slowness
-work bug flag flag_work misconfigured staged revertible leak memory held connection_leak leaked lost_packets other_path misdirected
-has_record unsettled certificate refused crawled breaker answering quality unanswered arriving offered admitted load processor busy
-connections warmth backlog poisoned paused disk disk_growth same_disk query locked query_left repairing repair_left unflushed
-flush_stuck standby replicating lag stale corrupting corrupt snapshot_sound level annoyed failing bad_for good_for intruder
-inside_for open_key""".split()
+MEASURED = """
+touched rolling down_left booting normal limit max_connections connections_needed needed sick_zone drained
+stolen slowness work bug flag flag_work misconfigured staged revertible leak memory held connection_leak leaked
+lost_packets other_path misdirected has_record unsettled certificate refused crawled breaker answering quality
+unanswered arriving offered admitted load processor busy connections warmth backlog poisoned paused disk
+disk_growth same_disk query locked query_left repairing repair_left unflushed flush_stuck standby replicating
+lag stale corrupting corrupt snapshot_sound level annoyed failing bad_for good_for intruder inside_for open_key
+""".split()
 SEEN = (*MEASURED, *MADE)
 
 def seen_at(w: Worlds, world: int, row: int) -> dict[str, float | bool]:
@@ -76,7 +78,8 @@ def mistakes(w: Worlds, rules: Sequence[Rule]) -> list[Mistake]:      # worlds a
             other = np.nonzero((better >= 0) & ((better != does) | (place != rows)))[0]
             if other.size:
                 here, x, at = now.take(other), better[other], place[other]
-                mine, best = (follows(here, a, b, left, range(11, 14), rules) for a, b in ((does[other], rows[other]), (x, at)))
+                both = (does[other], rows[other]), (x, at)
+                mine, best = (follows(here, a, b, left, range(11, 14), rules) for a, b in both)
                 keep(False, other, x, at, mine - best, np.full(other.size, NOTABLE))
         work_on(w, 1, 0, rules=rules)
     return found
