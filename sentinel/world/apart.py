@@ -48,7 +48,7 @@ def told_apart(seed: int, names: tuple[str, ...] = tuple(FAMILIES),
               ) -> tuple[list[tuple[str, str]], int, int, int]:      # alike, of pairs; families unlike themselves, of families
     "Which families cannot be told apart in a system, and the control. Those that cannot strike there are left out."
     system, _ = systems([seed])
-    names = tuple(n for n in names if places(system, 0, FAMILIES[n].where))
+    names = tuple(n for n in names if places(system, FAMILIES[n].where)[:, 0].any())
     seen = watched(before(seed, names, FUTURES)).reshape(len(MOMENTS), len(MEASURED), ROWS, len(names), FUTURES)
     pairs = list(combinations(range(len(names)), 2))
     alike = [(names[a], names[b]) for a, b in pairs if not apart(seen[..., a, :], seen[..., b, :])]

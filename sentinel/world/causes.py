@@ -4,12 +4,15 @@
 
 # %% auto #0
 __all__ = ['FAMILIES', 'OOD_FAMILIES', 'WAITING_HELPS', 'KIND', 'MATTERS', 'PLACES', 'UNITS', 'EARLIEST', 'HANDLED', 'Part',
-           'Family', 'family', 'writes', 'places', 'value_of', 'Incident', 'choose', 'inject', 'active']
+           'Family', 'family', 'of_kinds', 'writes', 'places', 'listed', 'value_of', 'Incident', 'that_matter',
+           'inject', 'active']
 
 # %% ../../nbs/world/34_causes.ipynb #77f2bca6
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
+import numpy as np
 from ..ground import Rng, rng_for
+from .load import F, Array, Mask
 from .minute import SET, Change, plan
 from .quantities import APP, CACHE, DATABASE, EXTERNAL, GATEWAY, QUEUE, ROWS, WORKER
 from .worlds import Worlds
@@ -83,25 +86,37 @@ WAITING_HELPS = ("migration", "host_loss", "surge", "spike", "partner_slow", "pa
 KIND = {"gateway": GATEWAY, "app": APP, "worker": WORKER, "database": DATABASE, "cache": CACHE, "queue": QUEUE, "external": EXTERNAL}
 MATTERS = 8      # requests a second
 
-def writes(w: Worlds, i: int, b: int) -> bool:
+def of_kinds(kind: Array, kinds: Iterable[int]) -> Mask:
+    "Is it one of these kinds?"
+    found: Mask = np.logical_or.reduce([kind == k for k in kinds])
+    return found
+
+def writes(w: Worlds) -> Mask:
     "Does a service write to a database without a cache between them?"
-    return any(w.calls[i, j, b] >= .3 and w.kind[j, b] == DATABASE and w.cache[j, b] < 0 for j in range(i + 1, ROWS))
+    found: Mask = ((w.calls >= F(.3)) & (w.kind == DATABASE) & (w.cache < 0)).any(1)
+    return found
 
 PLACES = {
-    "users": lambda w, i, b: i == 0,
-    "zone": lambda w, i, b: w.kind[i, b] in (APP, DATABASE),
-    "standby": lambda w, i, b: w.kind[i, b] == DATABASE and w.standby[i, b] > 0,
-    "writer": lambda w, i, b: w.kind[i, b] in (APP, WORKER) and writes(w, i, b),
-    "entry": lambda w, i, b: w.kind[i, b] == DATABASE and w.sessions[i, b] > 0,
-    "cached": lambda w, i, b: w.cache[i, b] >= 0,
+    "users": lambda w: np.arange(ROWS)[:, None] == 0,
+    "zone": lambda w: of_kinds(w.kind, (APP, DATABASE)),
+    "standby": lambda w: (w.kind == DATABASE) & (w.standby > 0),
+    "writer": lambda w: of_kinds(w.kind, (APP, WORKER)) & writes(w),
+    "entry": lambda w: (w.kind == DATABASE) & (w.sessions > 0),
+    "cached": lambda w: w.cache >= 0,
 }
 
-def places(w: Worlds, b: int,      # a world
-           where: str,             # kinds of services, or a key of PLACES
-          ) -> list[int]:          # rows
-    "Where something can strike in a world."
-    fits = PLACES.get(where) or (lambda w, i, b: w.kind[i, b] in {KIND[k] for k in where.split()})
-    return [i for i in range(ROWS) if w.exists[i, b] and fits(w, i, b)]
+def places(w: Worlds, where: str,      # kinds of services, or a key of PLACES
+          ) -> Mask:                   # (rows, worlds)
+    "Where something can strike."
+    fits = PLACES[where](w) if where in PLACES else of_kinds(w.kind, [KIND[k] for k in where.split()])
+    found: Mask = fits & (w.exists > 0)
+    return found
+
+def listed(mask: Mask) -> list[list[int]]:      # for each world the rows at which it holds
+    "A mask as lists."
+    rows: list[list[int]] = [[] for _ in range(mask.shape[1])]
+    for b, i in zip(*(x.tolist() for x in np.nonzero(mask.T))): rows[b].append(i)
+    return rows
 
 UNITS = {
     "": lambda w, i, b: 1, "now": lambda w, i, b: 0,
@@ -130,25 +145,24 @@ class Incident(NamedTuple):
     before: tuple[float, ...]     # what it was, for each row
     value: tuple[float, ...]      # what it becomes
 
-def choose(w: Worlds, b: int, names: Sequence[str], r: Rng) -> tuple[str, list[int]]:
-    "A family that can strike in a world, and the places where it can. Raises ValueError if none can."
-    able = []
-    for name in names:
-        found = places(w, b, (FAMILIES | OOD_FAMILIES)[name].where)
-        found = [i for i in found if w.normal[i, b] >= MATTERS] or found
-        if found: able.append((name, found))
-    if not able: raise ValueError("no family can strike in this system")
-    return able[int(r() * len(able))]
+def that_matter(w: Worlds, here: Mask) -> Mask:
+    "Of the places in a world those that have something to do; all, if none has."
+    much = here & (w.normal >= MATTERS)
+    return np.where(much.any(0), much, here)
 
 def inject(w: Worlds, seeds: Iterable[int],              # a number for each world
            names: Sequence[str] = tuple(FAMILIES),       # families to draw from
           ) -> list[Incident]:
-    "Put one cause into each world's near future."
-    told = []
+    "Put one cause into each world's near future. Raises KeyError for a family that there is not, ValueError where none can strike."
+    told, families = [], FAMILIES | OOD_FAMILIES
+    rows_at = {x: listed(that_matter(w, places(w, x))) for x in {families[name].where for name in names}}
     for b, seed in enumerate(seeds):
         r = rng_for("incident", int(seed)).random
-        name, found = choose(w, b, names, r)
-        f = (FAMILIES | OOD_FAMILIES)[name]
+        able = [name for name in names if rows_at[families[name].where][b]]
+        if not able: raise ValueError("no family can strike in this system")
+        name = able[int(r() * len(able))]
+        f = families[name]
+        found = rows_at[f.where][b]
         rows = [found[int(r() * len(found))]]
         if f.where == "zone": rows = sorted({*rows, *(i for i in found if r() < .5)})[:4]
         onset = -8 + int(r() * 7) - 3

@@ -7,14 +7,14 @@ __all__ = ['HAS_SNAPSHOT', 'SUBMISSIONS', 'LOOKS', 'ORDER', 'busy', 'kill_query'
            'restore_snapshot', 'delete_snapshots', 'take_snapshot', 'flush_writes', 'resync_standby', 'repair_data',
            'expand_volume', 'clear_cache', 'warm_cache', 'repoint_dns', 'renew_certificate', 'shut_door',
            'rotate_secret', 'revoke_sessions', 'block_range', 'heap_dump', 'debug_logging', 'table_scan',
-           'severity_high', 'severity_low', 'root_cause', 'resolution', 'of_kinds', 'act', 'possible']
+           'severity_high', 'severity_low', 'root_cause', 'resolution', 'act', 'possible']
 
 # %% ../../nbs/world/37_repairs.ipynb #110ee0cb
-from typing import Any
 import numpy as np
+from .causes import of_kinds
 from .copies import NEVER, best, lost_by_restore
 from .data import keep, newest_and_older
-from .load import F, Array
+from .load import F, Mask
 from .operations import OPERATIONS, operation, unsettle, until
 from .quantities import DATABASE, EXTERNAL, ROWS
 from .wear import stop_writes
@@ -207,11 +207,6 @@ LOOKS = ("heap_dump", "debug_logging", "table_scan")
 ORDER = tuple(OPERATIONS)      # an operation as a number; -1 is none
 
 # %% ../../nbs/world/37_repairs.ipynb #186fe119
-def of_kinds(kind: Array, kinds: tuple[int, ...]) -> np.ndarray[Any, np.dtype[np.bool_]]:
-    "Is it one of these kinds?"
-    found: np.ndarray[Any, np.dtype[np.bool_]] = np.logical_or.reduce([kind == k for k in kinds])
-    return found
-
 def act(w: Worlds, does: Which,                   # for each world an index into ORDER; -1 for nothing
         rows: Which,                              # for each world the target's row
         worlds: Which | None = None,              # in these worlds alone; all if None
@@ -226,7 +221,7 @@ def act(w: Worlds, does: Which,                   # for each world an index into
         o.does(p)
         if o.kinds: p.touched = 0
 
-def possible(w: Worlds) -> np.ndarray[Any, np.dtype[np.bool_]]:      # (operations, rows, worlds)
+def possible(w: Worlds) -> Mask:      # (operations, rows, worlds)
     "What can be aimed where. Operations without a target stand in the first row."
     out = np.zeros((len(ORDER), ROWS, len(w)), bool)
     for k, o in enumerate(OPERATIONS.values()):
