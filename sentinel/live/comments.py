@@ -9,12 +9,16 @@ __all__ = ['uncommented']
 from .. import patterns as re
 
 # %% ../../nbs/live/098_comments.ipynb #74e604c7
-_PIECE = re.compile(r"""\\.|'[^'\n]*(?:'|$)|"(?:\\.|[^"\\])*(?:"|$)|`[^`]*(?:`|$)|"""
-                    r"""(?P<comment>(?:(?<=\s)|^)(?:\#|//(?=\s))[^\n]*)|[^\\'"`\#/]+|.""", re.M | re.S)
+_COMMENT = r"(?:(?<=\s)|^)(?:\#|//(?=\s))[^\n]*"
+_NEXT = re.compile(r"""(?:\\.|'[^'\n]*(?:'|$)|"(?:\\.|[^"\\])*(?:"|$)|`[^`]*(?:`|$)|[^\\'"`\#/]+|"""
+                   rf"(?!{_COMMENT}).)*+({_COMMENT})", re.M | re.S)
 
 def uncommented(text: str) -> str:
     "The text with blanks in place of its comments, as long as before; itself if nothing else were left."
     if "#" not in text and "//" not in text: return text
-    out = "".join(" " * len(m[0]) if m["comment"] and not m[0].startswith("#!") else m[0]
-                  for m in _PIECE.finditer(text))
-    return out if out.strip() else text
+    out, at = [], 0
+    while m := _NEXT.match(text, at):
+        out += text[at:m.start(1)], m[1] if m[1].startswith("#!") else " " * len(m[1])
+        at = m.end()
+    bare = "".join(out) + text[at:]
+    return bare if bare.strip() else text

@@ -22,13 +22,13 @@ from .proposed import edit, is_diff
 from .redis import redis_lines
 from .requests import request_in
 from .shell import REGISTRY, parsed, shell
-from .win_commands import looks_windows
 
 # %% ../../nbs/live/098_languages.ipynb #0981b3ee
 from .clients import looks_like_sql
-from .code import looks_like_python
+from .python_marks import looks_like_python
 from .javascript import looks_like_javascript
 from .snippet_marks import looks_like_snippet
+from .win_marks import looks_windows
 from .tongues_which import language_of as tongue
 from .written import HEAD, looks_like_prose
 
