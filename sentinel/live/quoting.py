@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['GRAMMAR', 'DEEPEST_NESTING', 'MOST_STEPS', 'Node', 'VISITS', 'Piece', 'Value', 'Script', 'State', 'inside', 'joined',
-           'substituted', 'within', 'pieces', 'words_of', 'redirect']
+           'value_of', 'substituted', 'within', 'pieces', 'expanded', 'words_of', 'redirect']
 
 # %% ../../nbs/live/003_quoting.ipynb #344b84bc
 from collections.abc import Callable, Iterator
@@ -99,8 +99,8 @@ def _literal(text: str) -> Piece:
 def _quoted(text: str, known: bool = True) -> Piece: return text, "q" * len(text), known
 
 # %% ../../nbs/live/003_quoting.ipynb #4047a511
-def _value(s: State, name: str, written: str) -> tuple[str, bool, bool]:
-    "Text, is it known, is it a pattern?"
+def value_of(s: State, name: str, written: str) -> tuple[str, bool, bool]:
+    "What a variable stands for: its text, is it known, is it a pattern? What is written, if it is not known."
     v = s.variables.get(name)
     if isinstance(v, list): return " ".join(x.text for x in v), all(x.known for x in v), any(x.glob for x in v)
     if v and not v.known and re.match(r"\$\((ls|find) ", v.text): return v.text, False, False      # names of files
@@ -111,7 +111,7 @@ def _expanded(s: State, n: Node) -> tuple[str, bool, bool]:
     m = re.match(r"\$\{(\w+|[@*])(?:\[([@*]|\d+)\])?(:?[-=?]|\})", written)
     inside(s, n)
     if not m: return written, False, False
-    value = _value(s, m[1], written)
+    value = value_of(s, m[1], written)
     if m[2] and m[2].isdigit() and isinstance(v := s.variables.get(m[1]), list):
         one = v[int(m[2])] if int(m[2]) < len(v) else Value("")
         value = one.text, one.known, one.glob
@@ -158,7 +158,7 @@ def pieces(s: State, n: Node) -> list[Piece]:
     if s.steps > 2 * MOST_STEPS: return [_quoted("", False)]
     if kind in ("simple_expansion", "expansion", "command_substitution"):
         text, known, glob = (substituted(s, n) if kind[0] == "c" else _expanded(s, n) if kind == "expansion"
-                             else _value(s, s.written(n)[1:], s.written(n)))
+                             else value_of(s, s.written(n)[1:], s.written(n)))
         return [(text, ("q" if not known else "l" if glob else "v") * len(text), known)]
     if kind == "raw_string": return [_quoted(s.written(n)[1:-1])]
     if kind == "ansi_c_string": return [_quoted(unescaped(s.written(n)[2:-1]))]
@@ -176,16 +176,11 @@ _SIMPLE = re.compile(r"[^\\*?\[{$`\"'~]+")
 _FIXED = re.compile(r'"[^\\$`"]*"')      # nothing in it stands for anything else
 _GLOBS = frozenset("*?[{")
 
-def words_of(s: State, n: Node) -> list[Word]:
-    "The words that a node stands for: mostly one."
-    span, kind, written = s.span(n), n.type, s.written(n)
-    if kind in ("word", "number") and _SIMPLE.fullmatch(written): return [Word(written, span, exact=True)]
-    if kind == "raw_string": return [Word(written[1:-1], span, exact=True, offset=1)]
-    if kind == "string" and _FIXED.fullmatch(written) and s.steps < 2 * MOST_STEPS:
-        s.steps += 1
-        return [Word(written[1:-1], span, exact=True, offset=1)]
-    text, how, known = joined(pieces(s, n))
-    out = []
+def expanded(kind: str, written: str, span: tuple[int, int],      # of the node
+             piece: Piece,                                        # all of it
+            ) -> list[Word]:
+    "The words that a piece comes to: braces make several, and so do blanks in a value without quotes."
+    (text, how, known), out = piece, []
     for t, h in braces(text, how, [64]) if "{" in text else [(text, how)]:
         cuts = [k for k, c in enumerate(t) if h[k] == "v" and c in " \t\n"] if "v" in h else []
         for i, j in zip([-1, *cuts], [*cuts, len(t)]):
@@ -196,6 +191,16 @@ def words_of(s: State, n: Node) -> list[Word]:
     quotes = int(kind == "string")
     exact = known and len(out) == 1 and written == (f'"{text}"' if quotes else text)
     return [out[0]._replace(exact=True, offset=quotes)] if exact else out
+
+def words_of(s: State, n: Node) -> list[Word]:
+    "The words that a node stands for: mostly one."
+    span, kind, written = s.span(n), n.type, s.written(n)
+    if kind in ("word", "number") and _SIMPLE.fullmatch(written): return [Word(written, span, exact=True)]
+    if kind == "raw_string": return [Word(written[1:-1], span, exact=True, offset=1)]
+    if kind == "string" and _FIXED.fullmatch(written) and s.steps < 2 * MOST_STEPS:
+        s.steps += 1
+        return [Word(written[1:-1], span, exact=True, offset=1)]
+    return expanded(kind, written, span, joined(pieces(s, n)))
 
 # %% ../../nbs/live/003_quoting.ipynb #9e0bd12f
 def redirect(s: State, n: Node,

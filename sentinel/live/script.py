@@ -8,7 +8,8 @@ __all__ = ['MOST_COMMANDS', 'MOST_REDIRECTS', 'VISITS', 'call']
 # %% ../../nbs/live/005_script.ipynb #ee6d4695
 import re
 from .assigned import MOST_WORDS, assignment, moved_to
-from .commands import Command, Word
+from .at_sight import words_at_sight
+from .commands import Command, Redirect, Word
 from .effects import Effect
 from .quoting import (
     MOST_STEPS, VISITS, Node, State, Value, inside, joined, redirect, substituted, within, words_of)
@@ -30,6 +31,7 @@ MOST_COMMANDS, MOST_REDIRECTS = 400, 200      # in a text; in a command
 
 def _command(s: State, n: Node) -> None:
     if len(s.script.commands) >= MOST_COMMANDS: return _add(s, n, Command(()))
+    if (plain := words_at_sight(s, n)) is not None: return _run(s, n, plain, [], [], s.given)
     found, sets, redirects, given, wrong, kinds = [], [], [], s.given, None, [c.type for c in n.children]
     held = dict(s.variables) if "variable_assignment" in kinds else s.variables
     for c, kind in zip(n.children, kinds):
@@ -43,6 +45,9 @@ def _command(s: State, n: Node) -> None:
         elif kind != "ERROR": found += words_of(s, c)
         wrong = c if kind == "ERROR" else None
     if sets: s.variables = held      # they hold for this command only
+    _run(s, n, found, sets, redirects, given)
+
+def _run(s: State, n: Node, found: list[Word], sets: list[tuple[str, Word]], redirects: list[Redirect], given: Word | None) -> None:
     name = found[0].text if found and found[0].known else ""
     if name in s.functions: return call(s, name, found[1:])
     here = s.variables.get("PWD")

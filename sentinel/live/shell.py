@@ -38,7 +38,7 @@ def _wrong(s: State, root: Node) -> None:
         wrong = [c.has_error or c.type == "ERROR" or c.is_missing for c in kids]
         todo += [(c, n, after) for c, after, bad in zip(kids, [*kids[1:], None], wrong) if bad]
 
-_ASCII = bytes(range(128)) + b"x" * 128      # others as letters
+_ASCII = bytes(range(128)) + b"x" * 128
 
 @lru_cache(4)      # a text is often read again
 def _tree(source: bytes) -> Node | None:
@@ -64,7 +64,7 @@ _COMMENTS = tree_sitter.Query(GRAMMAR, "(comment) @comment")
 
 def _bare(s: State, root: Node, text: str) -> str:
     "A valid text without its comments, so that both are read once."
-    if "#" not in text or root.has_error: return text
+    if "#" not in text[2:] or root.has_error: return text      # `#!` stays
     out, at = [], 0
     for a, b in sorted(map(s.span, tree_sitter.QueryCursor(_COMMENTS).captures(root).get("comment", ()))):
         if text.startswith("#!", a): continue
