@@ -8,7 +8,8 @@ __all__ = ['MOST_WORDS', 'VISITS', 'STARTERS', 'assignment', 'runs_code', 'moved
 # %% ../../nbs/live/004_assigned.ipynb #bd518f21
 from .. import patterns as re
 from .commands import Command, Word
-from .quoting import VISITS, Node, State, Value, joined, pieces, words_of
+from .resolved import words_of
+from .quoting import VISITS, Node, State, Value, joined, pieces
 
 # %% ../../nbs/live/004_assigned.ipynb #5338a610
 MOST_WORDS = 2000      # of a command

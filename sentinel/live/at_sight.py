@@ -8,7 +8,8 @@ __all__ = ['words_at_sight']
 # %% ../../nbs/live/004_at_sight.ipynb #08bfe8d5
 from .. import patterns as re
 from .commands import Word
-from .quoting import DEEPEST_NESTING, MOST_STEPS, Node, Piece, State, expanded, value_of
+from .resolved import expanded
+from .quoting import DEEPEST_NESTING, MOST_STEPS, Node, Piece, State, value_of
 
 # %% ../../nbs/live/004_at_sight.ipynb #e701cf06
 _BARE = r"[A-Za-z0-9_./:=@%,+-]++"
@@ -49,27 +50,41 @@ def _piece(s: State, word: str) -> tuple[int, Piece]:
     s.steps += count > 1
     return count, (text, how, known)
 
+_Sight = tuple[int, list[Word | tuple[str, tuple[int, int]]]]      # steps; words, those with variables as they are written
+
+def _seen(s: State, n: Node, start: int, text: str) -> _Sight | None:
+    if "==" in text or n.has_error or not _LINE.fullmatch(text): return None
+    found: list[Word | tuple[str, tuple[int, int]]] = []
+    steps = 0
+    for m in _WORDS.finditer(text):
+        kind, word, (a, b) = m.lastindex, m[0], m.span()
+        if kind == 1:
+            found.append(Word(word, (start + a, start + b), True, False, True))
+            if not a: steps = 2
+        elif kind and a:
+            found.append(Word(word[1:-1], (start + a, start + b), True, False, True, 1))
+            steps += kind == 2
+        else:
+            found.append((word, (start + a, start + b)))
+            if not a: steps = 1
+    return steps, found
+
 def words_at_sight(s: State,
                    n: Node,      # a command
                   ) -> list[Word] | None:
     "The words of a command that is a row of plain words; None for any other."
-    start = n.start_byte
-    text = s.plain[start:n.end_byte]
-    if not text or s.depth > DEEPEST_NESTING - 3 or s.steps + 2 * len(text) > MOST_STEPS: return None
-    if "==" in text or n.has_error or not _LINE.fullmatch(text): return None
+    place = start, end = n.start_byte, n.end_byte
+    if not s.plain or s.depth > DEEPEST_NESTING - 3 or s.steps + 2 * (end - start) > MOST_STEPS: return None
+    if place not in s.sights: s.sights[place] = _seen(s, n, start, s.plain[start:end])
+    seen: _Sight | None = s.sights[place]
+    if seen is None: return None
     found: list[Word] = []
-    for m in _WORDS.finditer(text):
-        kind, word, (a, b) = m.lastindex, m[0], m.span()
-        span = start + a, start + b
-        if kind == 1:
-            found.append(Word(word, span, True, False, True))
-            if not a: s.steps += 2
-        elif kind and a:
-            found.append(Word(word[1:-1], span, True, False, True, 1))
-            s.steps += kind == 2
-        else:
-            count, piece = _piece(s, word)
-            kinds = {'"': "string", "$": "simple_expansion"} if a and count == 1 and word[1] != "{" else {}
-            found += expanded(kinds.get(word[0], ""), word, span, piece)
-            if not a: s.steps += 1
+    s.steps += seen[0]
+    for w in seen[1]:
+        if isinstance(w, Word): found.append(w); continue
+        word, span = w
+        count, piece = _piece(s, word)
+        single = span[0] > start and count == 1 and word[1] != "{"
+        kind = ("string" if word[0] == '"' else "simple_expansion" if word[0] == "$" else "") if single else ""
+        found += expanded(kind, word, span, piece)
     return found

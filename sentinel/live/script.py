@@ -11,8 +11,8 @@ from .assigned import MOST_WORDS, assignment, moved_to
 from .at_sight import words_at_sight
 from .commands import Command, Redirect, Word
 from .effects import Effect
-from .quoting import (
-    MOST_STEPS, VISITS, Node, State, Value, inside, joined, redirect, substituted, within, words_of)
+from .resolved import redirect, words_of
+from .quoting import MOST_STEPS, VISITS, Node, State, Value, inside, joined, substituted, within
 
 # %% ../../nbs/live/005_script.ipynb #761e3fc4
 def _document(s: State, n: Node) -> Word | None:
@@ -28,6 +28,8 @@ def _document(s: State, n: Node) -> Word | None:
 
 # %% ../../nbs/live/005_script.ipynb #8d40fcd5
 MOST_COMMANDS, MOST_REDIRECTS = 400, 200      # in a text; in a command
+
+_HERE = Value(".")
 
 def _command(s: State, n: Node) -> None:
     if len(s.script.commands) >= MOST_COMMANDS: return _add(s, n, Command(()))
@@ -51,7 +53,7 @@ def _run(s: State, n: Node, found: list[Word], sets: list[tuple[str, Word]], red
     name = found[0].text if found and found[0].known else ""
     if name in s.functions: return call(s, name, found[1:])
     here = s.variables.get("PWD")
-    at = [("PWD", Word(here.text, known=here.known))] if isinstance(here, Value) and here != Value(".") else []
+    at = [("PWD", Word(here.text, known=here.known))] if isinstance(here, Value) and here != _HERE else []
     if name in ("eval", "trap", "source", "."):      # run in this shell: all of its variables hold
         at = [(k, Word(v.text, known=v.known, glob=v.glob)) for k, v in s.variables.items() if isinstance(v, Value)]
     _add(s, n, Command(tuple(found), s.span(n), (*s.exported.items(), *at, *sets), tuple(redirects), given, s.before))
@@ -66,10 +68,11 @@ def _add(s: State, n: Node, made: Command) -> None:
 # %% ../../nbs/live/005_script.ipynb #c304c7cd
 def call(s: State, name: str, args: list[Word]) -> None:
     if name in s.active or len(s.active) > 4 or len(s.script.commands) >= MOST_COMMANDS: return
-    held = {k: v for k, v in s.variables.items() if k in ("@", "*") or k.isdigit()}
+    others = {k: v for k, v in s.variables.items() if k not in ("@", "*") and not k.isdigit()}
+    held = {} if len(others) == len(s.variables) else {k: v for k, v in s.variables.items() if k not in others}
     given = {str(k): Value(w.text, w.known, w.glob) for k, w in enumerate(args, 1)}
     given |= {"@": list(given.values()), "*": list(given.values())} if args else {}
-    s.variables = {k: v for k, v in s.variables.items() if k not in held} | given
+    s.variables = others | given
     s.called.add(name); s.active.append(name)
     inside(s, s.functions[name])
     s.active.pop()
