@@ -11,7 +11,8 @@ from collections.abc import Iterable
 from .commands import Command, Reader, Setting, Word, options
 from .effects import Effect
 from .output import output
-from .shell import effects_of, inner_shell, parsed
+from .shell import effects_of, inner_shell
+from .whole import parsed
 from .wrappers import command_behind
 
 # %% ../../nbs/live/008_found.ipynb #7e459ed4

@@ -21,7 +21,8 @@ from .mongo import mongo_lines
 from .proposed import edit, is_diff
 from .redis import redis_lines
 from .requests import request_in
-from .shell import REGISTRY, parsed, shell
+from .shell import REGISTRY, shell
+from .whole import parsed
 
 # %% ../../nbs/live/098_languages.ipynb #0981b3ee
 from .clients import looks_like_sql
