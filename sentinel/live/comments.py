@@ -25,7 +25,7 @@ def comments_in(text: str) -> tuple[tuple[int, int], ...]:
 
 def uncommented(text: str) -> str:
     "The text with blanks in place of its comments, as long as before; itself if nothing else were left."
-    if not (spans := comments_in(text)): return text
+    if not (spans := comments_in(text.rstrip())): return text
     ends = [0, *(b for _, b in spans)]
     bare = "".join([text[at:a] + " " * (b - a) for at, (a, b) in zip(ends, spans)]) + text[ends[-1]:]
     return bare if bare.strip() else text

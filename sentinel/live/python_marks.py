@@ -31,6 +31,7 @@ _HINT = re.compile(r"(?m)^[ \t]*(?:import\s+[\w.]+|from\s+[\w.]+\s+import\b|def\
                    r"]*\s+in\b.*:|with\s.+:|if\s.+:|while\s.+:|try:|@\w+|print\s*\(|"
                    r"(?:await\s+)?[A-Za-z_][\w.\[\]'\"]*\s*\(|[\w.,\[\] ]{1,200}[+-]?=[^=]|#!.*python|"
                    r"\[.+\bfor\b.+\]\s*$)")
+_NEVER = re.compile(r"(?:[^'\"#$?\\]++|\#[^\n\r]*+)*+[$?]")      # outside of quotes and comments
 
 # %% ../../nbs/live/065_python_marks.ipynb #d6c65839
 @lru_cache(8)      # every reader of a text asks
@@ -38,6 +39,7 @@ def looks_like_python(text: str) -> bool:
     "Is this text a program in Python, and no sentence or shell command?"
     text = text[:MOST]
     head = text[:4000]
+    if _NEVER.match(head): return False
     if not _HINT.search(head) or _OTHERS(head) or _ENDS(head) and not own(head): return False
     try:
         with warnings.catch_warnings():

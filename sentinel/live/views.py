@@ -7,7 +7,7 @@ __all__ = ['DEPTH', 'MOST', 'View', 'disguises', 'views']
 
 # %% ../../nbs/live/090_views.ipynb #7661d99c
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache, partial
 from typing import NamedTuple
 from .. import patterns as re
@@ -29,7 +29,12 @@ _BETWEEN = re.compile(rf"(?<=[^\W\d_]){_GAP}(?=[^\W\d_])")
 _GAPS = str.maketrans("", "", "-.*_|~+·•'`^/,")
 _COMPOUND = re.compile(rf"(?<![^\W\d_])[^\W\d_]{{1,30}}+(?:{_GAP}[^\W\d_]{{1,30}}+)+")
 _ASCII_COMPOUND = re.compile(r"(?<![a-z])[a-z]{1,30}+(?:[-.*_|~+'`^/,]{1,2}[a-z]{1,30}+)+")      # the same in plain letters
-_FOUR_ALONE = "1, 1, 1, 1"      # in a list of lengths
+
+def _four_alone(those: Sequence[str]) -> bool:
+    "Are four words of one letter in a row?"
+    sizes = list(map(len, those))
+    try: return b"\1\1\1\1" in bytes(sizes)
+    except ValueError: return b"\1\1\1\1" in bytes(min(n, 2) for n in sizes)      # some are longer than a byte can tell
 _LEET = {i: str.maketrans("01345678@$!|+€£(9", f"o{i}easgtbas{i}{j}telcg") for i, j in ("il", "li")}
 _SYMBOLS = re.compile(r"[@$!|€£](?:(?<=[^\W\d_].)[^\W_]|(?<=[^\W_].)[^\W\d_])")
 _WIDTHLESS = re.compile("(?<=[^\\W_])[\u200b-\u200d\u2060\ufeff\u00ad]+(?=[^\\W_])")
@@ -86,10 +91,10 @@ def disguises(text: str,                            # as it was written, or deco
         yield "look-alikes", translated(text, SEEN)
         if _UPSIDE.search(text): yield "upside down", (plain.translate(TURNED)[::-1], _mirrored(len(plain)))
         if (step := replaced(text, _WIDTHLESS, lambda m: " ")): yield "gaps", (fold(step[0]), step[1])
-    if _FOUR_ALONE in str(list(map(len, plain.split()))) and (step := replaced(plain, _APART, _CLOSER)): yield "spacing", step
-    sizes, ascii = list(map(len, those)), plain.isascii()      # a word of another script may have marks within it
-    if sizes.count(1) > 3 and (not ascii or _FOUR_ALONE in str(sizes)) and (step := replaced(plain, _SPACED, _CLOSE)):
-        yield "spacing", step
+    if _four_alone(plain.split()) and (step := replaced(plain, _APART, _CLOSER)): yield "spacing", step
+    ascii = plain.isascii()      # a word of another script may have marks within it
+    apart = _four_alone(those) if ascii else list(map(len, those)).count(1) > 3
+    if apart and (step := replaced(plain, _SPACED, _CLOSE)): yield "spacing", step
     compounds = Counter((_ASCII_COMPOUND if ascii else _COMPOUND).findall(plain))
     if sum(n * bool(known(c.translate(_GAPS))) for c, n in compounds.items()) > chance \
             and (step := replaced(plain, _BETWEEN, lambda m: "")):
