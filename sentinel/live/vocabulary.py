@@ -117,6 +117,12 @@ def _step(token: str) -> float:
     if token[0] >= "\u0e00": return len(token) / (2 if token[0] >= "\u2e80" else 4)
     return len(token) / 8 if len(token) > 16 else 1
 
+def _placed(word: str) -> list[tuple[str, float, int, int, int]]:
+    "The parts of a word that have a class: language, how far from its beginning, classes, start, end."
+    apart = 2 if word[0] >= "\u2e80" else 4
+    return [(lang, part.start / apart, bits, part.start, part.end) for part in senses(word) for lang, bits in part.senses]
+
+_PLACED = Remembered(_placed)
 _STEPS, _MATTERS = Remembered(_step), Remembered(lambda token: bool(senses(token)) or token in TABLES.phrases)
 
 def _fits(pattern: str, word: str) -> bool:
@@ -142,10 +148,7 @@ def _hits(text: str) -> dict[str, list[Hit]]:
     ats = list(accumulate(map(_STEPS.__getitem__, tokens), initial=1.))
     for k in compress(range(len(tokens)), map(_MATTERS.__getitem__, tokens)):
         word, at, start = tokens[k], ats[k], ends[2 * k]
-        for part in senses(word):
-            away = part.start / (2 if word[0] >= "\u2e80" else 4) if part.start else 0
-            for lang, bits in part.senses:
-                out.setdefault(lang, []).append(Hit(at + away, bits, start + part.start, start + part.end))
+        for lang, away, bits, a, b in _PLACED[word]: out.setdefault(lang, []).append(Hit(at + away, bits, start + a, start + b))
         next_two = [b[:41] for b in tokens[k + 1:k + 3]] if word in TABLES.phrases else []
         for rest, lang, bits in _begun(word, *next_two) if next_two else ():
             behind = tokens[k + 1:k + 1 + len(rest)]

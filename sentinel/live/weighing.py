@@ -4,17 +4,17 @@
 
 # %% auto #0
 __all__ = ['PLACES', 'KINDS', 'TERM', 'WORDS', 'ORDER', 'TOKEN', 'WINDOW', 'STEP', 'FEWEST', 'AHEAD', 'SOON', 'Weights',
-           'read_weights', 'weights', 'parts_of', 'pair_of', 'Window', 'order_of', 'windows', 'weight', 'heaviest',
-           'weighed']
+           'read_weights', 'weights', 'parts_of', 'pair_of', 'apart', 'Window', 'order_of', 'windows', 'weight',
+           'heaviest', 'weighed']
 
 # %% ../../nbs/live/095_weighing.ipynb #b0f8a343
 import json
 from bisect import bisect_left
-from collections.abc import Iterator, Mapping, Sequence
-from functools import lru_cache
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import lru_cache, reduce
 from itertools import accumulate, combinations
 from math import sqrt
-from operator import add, itemgetter, sub
+from operator import add, itemgetter, or_, sub
 from pathlib import Path
 from typing import NamedTuple
 from zlib import crc32
@@ -70,12 +70,17 @@ def pair_of(left: str, right: str) -> int:
     "The place of two neighbours."
     return crc32(f"{left[:7]} {right[:7]}".encode("utf-8", "replace")) % PLACES
 
-def _word(word: str) -> tuple[int, int]:
-    "What a word weighs, and how many parts it has."
+def _word(word: str) -> int:
+    "What a word weighs, and how many parts it has, as one number, so that both are summed up at once."
     places = parts_of(word)
-    return sum(map(weights().table.__getitem__, places)), len(places)
+    return (len(places) << 32) + sum(map(weights().table.__getitem__, places))
 
 _WORDS = Remembered(_word)
+
+def apart(both: int) -> tuple[int, int]:     # a sum of such numbers
+    "What words weigh, and how many parts they have."
+    parts = (both + (1 << 31)) >> 32
+    return both - (parts << 32), parts
 
 # %% ../../nbs/live/095_weighing.ipynb #682eabbb
 WINDOW, STEP, FEWEST = 40, 15, 2      # words and signs in a window and between two; classes that it has to have
@@ -107,13 +112,12 @@ def _beside(left: str, right: str) -> int:
     "What two neighbours weigh, of whom the first letters are given."
     return weights().table[pair_of(left, right)]
 
-_FIRST, _SECOND, _SHORT = itemgetter(0), itemgetter(1), itemgetter(slice(7))
+_SHORT = itemgetter(slice(7))
 
-def _sums_of_words(words: Sequence[str]) -> tuple[list[int], list[int], list[int]]:
-    "Before each word and at the end, summed up: what words weigh, how many parts they have; behind each, what neighbours weigh."
-    known, short = list(map(_WORDS.__getitem__, words)), list(map(_SHORT, words))
-    sums = lambda numbers: list(accumulate(numbers, initial=0))
-    return sums(map(_FIRST, known)), sums(map(_SECOND, known)), sums(map(_beside, short, short[1:]))
+def _sums_of_words(words: Sequence[str]) -> tuple[list[int], list[int]]:
+    "Before each word and at the end, summed up: what words weigh and how many parts they have; behind each, what neighbours weigh."
+    short = list(map(_SHORT, words))
+    return list(accumulate(map(_WORDS.__getitem__, words), initial=0)), list(accumulate(map(_beside, short, short[1:]), initial=0))
 
 def _sums_of_order(found: Sequence[Hit]) -> tuple[list[int], list[int]]:
     "Before each word that has a class and at the end, summed up: what the order weighs, and of how many pairs."
@@ -130,52 +134,62 @@ def _numbers(bits: int) -> tuple[int, ...]: return tuple(k for k in range(KINDS)
 
 def _variety(found: Sequence[Hit]) -> int:
     "How many classes there are."
-    bits = 0
-    for h in found: bits |= h.bits
-    return bits.bit_count()
+    return reduce(or_, [h.bits for h in found], 0).bit_count()
+
+_Sums = tuple[int, int, int, int]
+
+def _scanned(text: str, by: Mapping[str, Sequence[Hit]]) -> Iterator[tuple[_Sums, int, tuple[int, ...], Callable[..., Window]]]:
+    "The windows of a text that have words of several classes: sums, classes, place, and what makes a window of them."
+    common, start_of = by.get("any", ()), itemgetter(2)
+    langs = [sorted((*found, *common), key=start_of) for lang, found in by.items() if lang != "any"]
+    langs = langs or [sorted(common, key=start_of)]
+    placed = [(variety, -n, [h.start for h in found], [h.bits for h in found]) for n, found in enumerate(langs)
+              if (variety := _variety(found)) >= FEWEST]
+    if not placed: return      # no window can have so many
+    placed.sort(reverse=True)      # the first of those that have most
+    cut = (_ASCII_TOKEN if text.isascii() else TOKEN).split(text)
+    named, ends = cut[1::2], list(accumulate(map(len, cut)))
+    def window(sums: _Sums, bits: int, first: int, last: int, n: int, a: int, b: int) -> Window:
+        found = langs[n][a:b + AHEAD]
+        return Window(named[first:last], found, b - a, sums, _numbers(bits), ends[2 * first], ends[2 * last - 1])
+    words: tuple[list[int], list[int]] | None = None      # for all windows together, and only if there is one
+    orders: dict[int, tuple[list[int], list[int]]] = {}
+    for first in range(0, max(1, len(named) - WINDOW + STEP), STEP):
+        last = min(first + WINDOW, len(named))
+        if last <= first: return
+        start, end, best, most, n, lang = ends[2 * first], ends[2 * last - 1], 0, FEWEST, -1, (0, 0)
+        for variety, minus, starts, classes in placed:
+            if variety < most: break
+            a, b, bits = bisect_left(starts, start), bisect_left(starts, end), 0
+            for one in classes[a:b]: bits |= one
+            count = bits.bit_count()
+            if count > most or count == most and (n < 0 or -minus < n): best, most, n, lang = bits, count, -minus, (a, b)
+        if n < 0: continue
+        both, pairs = words = words or _sums_of_words(named)
+        if n not in orders: orders[n] = _sums_of_order(langs[n])
+        (a, b), (order, steps) = lang, orders[n]
+        weighs, parts = apart(both[last] - both[first])
+        yield ((weighs + pairs[last - 1] - pairs[first], parts + last - first - 1, order[b] - order[a], steps[b] - steps[a]),
+               best, (first, last, n, a, b), window)
 
 def windows(text: str,                              # in plain letters
             by: Mapping[str, Sequence[Hit]],        # its words that have a class, by language
            ) -> Iterator[Window]:
     "The windows of a text that have words of several classes."
-    common, start_of = by.get("any", ()), itemgetter(2)
-    langs = [sorted((*found, *common), key=start_of) for lang, found in by.items() if lang != "any"]
-    langs = langs or [sorted(common, key=start_of)]
-    placed = [(n, [h.start for h in found], [h.bits for h in found], variety) for n, found in enumerate(langs)
-              if (variety := _variety(found)) >= FEWEST]
-    if not placed: return      # no window can have so many
-    cut = (_ASCII_TOKEN if text.isascii() else TOKEN).split(text)
-    named, ends = cut[1::2], list(accumulate(map(len, cut)))
-    words: tuple[list[int], list[int], list[int]] | None = None      # for all windows together, and only if there is one
-    orders: dict[int, tuple[list[int], list[int]]] = {}
-    for first in range(0, max(1, len(named) - WINDOW + STEP), STEP):
-        last = min(first + WINDOW, len(named))
-        if last <= first: return
-        start, end, best, most, chosen = ends[2 * first], ends[2 * last - 1], 0, 0, (0, 0, 0)
-        for n, starts, classes, variety in placed:
-            if variety <= most: continue
-            a, b, bits = bisect_left(starts, start), bisect_left(starts, end), 0
-            for one in classes[a:b]: bits |= one
-            if bits.bit_count() > most: best, most, chosen = bits, bits.bit_count(), (n, a, b)
-        if most < FEWEST: continue
-        weigh, parts, pairs = words = words or _sums_of_words(named)
-        n, a, b = chosen
-        if n not in orders: orders[n] = _sums_of_order(langs[n])
-        order, steps = orders[n]
-        sums = (weigh[last] - weigh[first] + pairs[last - 1] - pairs[first],
-                parts[last] - parts[first] + last - first - 1, order[b] - order[a], steps[b] - steps[a])
-        yield Window(named[first:last], langs[n][a:b + AHEAD], b - a, sums, _numbers(best), start, end)
+    for sums, bits, place, window in _scanned(text, by): yield window(sums, bits, *place)
 
 @lru_cache(4096)
-def _classed(on: tuple[int, ...]) -> float:
+def _classed(bits: int) -> float:
     "What classes weigh that occur together."
+    on = _numbers(bits)
     return sum(weights().terms.get(key, 0.) for key in (*((k,) for k in on), *combinations(on, 2)))
 
-def weight(window: Window) -> float:
+def weight(sums: _Sums,      # of a window
+           bits: int,        # its classes
+          ) -> float:
     "The sum for a window; above `weights().threshold` it reads like an attack."
-    words, parts, order, pairs = window.sums
-    return weights().bias + words * weights().scale / sqrt(parts) + order * weights().steps / sqrt(pairs or 1) \
-        + _classed(window.classes)
+    w, (words, parts, order, pairs) = weights(), sums
+    return w.bias + words * w.scale / sqrt(parts) + order * w.steps / sqrt(pairs or 1) + _classed(bits)
 
 def heaviest(text: str,                       # in plain letters
              classes: Mapping[str, int],      # that occur in it, by language
@@ -183,8 +197,10 @@ def heaviest(text: str,                       # in plain letters
     "The part of a text that reads most like an attack."
     common = classes.get("any", 0)
     if not any((bits | common).bit_count() >= FEWEST for bits in classes.values()): return None
-    found = windows(text, hits(text, frozenset(classes) | {"any"}))
-    return max(((weight(w), w) for w in found), key=lambda x: x[0], default=None)
+    found = [(weight(some[0], some[1]), some) for some in _scanned(text, hits(text, frozenset(classes) | {"any"}))]
+    if not found: return None
+    most, (sums, bits, place, window) = max(found, key=itemgetter(0))
+    return most, window(sums, bits, *place)
 
 # %% ../../nbs/live/095_weighing.ipynb #c4fcb7ee
 _LIKE: tuple[tuple[int, Family], ...] = (
