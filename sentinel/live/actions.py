@@ -75,10 +75,11 @@ def actions(text: str,               # one action, or one on each line
            ) -> list[Effect] | None: # None: it is no action of this grammar
     "The effects of actions of the world of incidents."
     lines = [line for line in text.splitlines() if line.strip()]
-    found = [action_in(text)] if len(lines) < 2 or text.lstrip()[:1] == "{" else [action_in(line)
-            for line in lines[:100]]
-    if not found or None in found or len(lines) > 100: return None
-    return [_effect(a)._replace(span=(0, len(text))) for a in found]
+    found: list[Effect] = []
+    for said in [text] if len(lines) < 2 or text.lstrip()[:1] == "{" else lines:
+        if len(lines) > 100 or (action := action_in(said)) is None: return None      # the first other line tells
+        found.append(_effect(action)._replace(span=(0, len(text))))
+    return found
 
 def _effect(a: "grammar.Action") -> Effect:
     form = grammar.FORMS.get(a.name)

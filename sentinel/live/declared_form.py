@@ -8,7 +8,7 @@ __all__ = ['yaml', 'form_of', 'tree_of']
 # %% ../../nbs/live/096_declared_form.ipynb #092d7d5f
 from typing import Any
 from .. import patterns as re
-from .code import looks_like_python
+from .python_marks import looks_like_python
 from .javascript import looks_like_javascript
 from ..patterns import later
 

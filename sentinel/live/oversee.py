@@ -91,7 +91,8 @@ def oversee(ask: Ask,                                # a checked request
     seen = [f"{f.family} in {f.field}, view {' of '.join(f.view) or 'plain'}, at {f.span[0]}-{f.span[1]}" for f in findings]
     trace += [f"shield: {x}" for x in seen or ["nothing"]]
     sure = min(judged.confidence, .9) if second and status == "ok" else judged.confidence
-    placed = tuple(e._replace(environment=falls_in(e, ask.environment)) for e in read.effects)
+    placed = tuple(e if e.environment == (where := falls_in(e, ask.environment)) else e._replace(environment=where)
+                   for e in read.effects)
     return Decided(decision, why, judged.severity, sure, judged.risk, tuple(trace), ask.backend, status, fail_mode,
                    policy.version, judged.alternative, placed, tuple(findings), read.written)
 

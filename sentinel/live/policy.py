@@ -206,7 +206,9 @@ def holds(rule: Rule, e: Effect, where: Environment, moment: datetime) -> bool:
 
 def ruled(policy: Policy, effect: Effect, where: Environment, moment: datetime) -> Ruled:
     "What a policy decides about an effect. What was not read is at least escalated, whatever the rules say."
-    rule = next((r for r in policy.rules if holds(r, effect, where, moment)), None)
+    kind, undo = effect.kind, effect.undo      # of most rules these two tell that they do not hold
+    rule = next((r for r in policy.rules if (not r.effects or kind in r.effects) and (not r.undo or undo in r.undo)
+                 and holds(r, effect, where, moment)), None)
     out = Ruled(rule.decide, rule.name, rule.say) if rule else Ruled(policy.default, "default")
     if out.decision not in ("approve", "flag"): return out
     if effect.kind == "unread": return Ruled("escalate", "what is not read is not approved")

@@ -11,7 +11,7 @@ from .. import patterns as re
 from .effects import Effect
 from .languages import harm
 from .output import output
-from .shell import parsed
+from .whole import parsed
 
 # %% ../../nbs/live/100_scripts.ipynb #63249438
 CHANGED = "(changed since it was read)"      # stands for the text of a file that is not known any more
@@ -25,6 +25,7 @@ def written_by(text: str,                         # an action in shell
     "What an action makes of the files that a session knows."
     out: dict[str, str] = {}
     for c in parsed(text := text.strip()).commands if ">" in text or "tee" in text else ():
+        if not c.redirects and c.program != "tee": continue
         appends = c.program == "tee" and any(w.text in ("-a", "--append") for w in c.args)
         more = appends or any(r.how == ">>" for r in c.redirects)
         names = [r.file for r in c.redirects if r.how in (">", ">>", ">|", "&>")]

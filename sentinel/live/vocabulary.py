@@ -8,15 +8,16 @@ __all__ = ['TABLES', 'LANGUAGES', 'Part', 'senses', 'telling', 'Hit', 'hits', 'g
 # %% ../../nbs/live/091_vocabulary.ipynb #9897d7d5
 from collections.abc import Container
 from functools import lru_cache
+from itertools import accumulate, compress
 from typing import NamedTuple
 from .. import patterns as re
-from .letters import WORD, remembered, words
+from .letters import WORD, Remembered, words
 from .word_tables import INSIDE, Sense, mask, read_tables
 
 # %% ../../nbs/live/091_vocabulary.ipynb #3589b8d5
 TABLES = read_tables()
 LANGUAGES = frozenset(lang for those, lang, _ in TABLES.whole if those) | set(INSIDE)
-_LONGEST = max(map(len, TABLES.stems))
+_BEGINNINGS = frozenset(stem[:k] for stem in TABLES.stems for k in range(2, len(stem) + 1))
 for _list in TABLES.inside.values(): _list.sort(key=lambda x: -len(x[0]))
 
 @lru_cache(1)
@@ -46,7 +47,9 @@ def _sum(senses: list[Sense]) -> tuple[Sense, ...]:
 def _whole(word: str) -> list[Sense]:
     "The senses of a word, whole or by its beginning."
     found = list(TABLES.exact.get(word, ()))
-    for k in range(2, min(len(word), _LONGEST) + 1): found += TABLES.stems.get(word[:k], ())
+    for k in range(2, len(word) + 1):
+        if (start := word[:k]) not in _BEGINNINGS: break
+        found += TABLES.stems.get(start, ())
     return found
 
 def _within(word: str, by: dict[str, list[tuple[str, str, int]]], size: int) -> tuple[Part, ...]:
@@ -62,9 +65,7 @@ def _within(word: str, by: dict[str, list[tuple[str, str, int]]], size: int) -> 
         at += longest
     return tuple(parts)
 
-@remembered
-def senses(word: str) -> tuple[Part, ...]:      # of a word in plain letters
-    "What a word means; nothing for nearly all words."
+def _meant(word: str) -> tuple[Part, ...]:
     if not word.isascii():
         if "\u0e00" <= word[0] <= "\u0e7f" or word[0] >= "\u2e80": return _within(word, TABLES.inside, 1)
         if (found := _whole(word)): return (Part(0, len(word), _sum(found)),)
@@ -78,15 +79,25 @@ def senses(word: str) -> tuple[Part, ...]:      # of a word in plain letters
     parts = _within(word, _glued(), 3)      # words run together
     return parts if sum(p.end - p.start for p in parts) > .75 * len(word) else ()
 
+_SENSES = Remembered(_meant)
+
+def senses(word: str) -> tuple[Part, ...]:      # of a word in plain letters
+    "What a word means; nothing for nearly all words."
+    return _SENSES[word]
+
 # %% ../../nbs/live/091_vocabulary.ipynb #1c830e1e
 _TELLING = mask("drop|scrap|rule|soft|prior|approve|safe|review|reject|show|yes|ai|judge|key|needless|void|urgent|gate|"
                 "dont")
 
-@remembered
-def telling(word: str) -> bool:      # in plain letters
-    "Is this a word that an attack could not do without?"
+def _tells(word: str) -> bool:
     if len(word) < (4 if word.isascii() else 2): return False
     return any(bits & _TELLING for part in senses(word) for _, bits in part.senses)
+
+_TELLS = Remembered(_tells)
+
+def telling(word: str) -> bool:      # in plain letters
+    "Is this a word that an attack could not do without?"
+    return _TELLS[word]
 
 # %% ../../nbs/live/091_vocabulary.ipynb #09ca50a2
 class Hit(NamedTuple):
@@ -96,9 +107,23 @@ class Hit(NamedTuple):
     start: int      # in the text
     end: int
 
-_TOKEN = re.compile(f"{WORD.pattern}|[.!?;।。！？\\n]+")
-_ASCII_TOKEN = re.compile(r"[a-z0-9]+|[.!?;\n]+")
+_CUT = re.compile(f"({WORD.pattern}|[.!?;।。！？\\n]+)")      # a split yields what stands between, and these, in turn
+_ASCII_CUT = re.compile(r"([a-z0-9]+|[.!?;\n]+)")
 _ENDS = frozenset(".!?;।。！？\n")
+
+def _step(token: str) -> float:
+    "How far apart what is before it and behind it stands."
+    if token[0] in _ENDS: return 1 if token[0] in "\n;:" else 5
+    if token[0] >= "\u0e00": return len(token) / (2 if token[0] >= "\u2e80" else 4)
+    return len(token) / 8 if len(token) > 16 else 1
+
+def _placed(word: str) -> list[tuple[str, float, int, int, int]]:
+    "The parts of a word that have a class: language, how far from its beginning, classes, start, end."
+    apart = 2 if word[0] >= "\u2e80" else 4
+    return [(lang, part.start / apart, bits, part.start, part.end) for part in senses(word) for lang, bits in part.senses]
+
+_PLACED = Remembered(_placed)
+_STEPS, _MATTERS = Remembered(_step), Remembered(lambda token: bool(senses(token)) or token in TABLES.phrases)
 
 def _fits(pattern: str, word: str) -> bool:
     "Is it the word of a phrase? `*` stands for any ending."
@@ -118,40 +143,32 @@ def hits(text: str,                           # in plain letters
 @lru_cache(4)      # rules and weights ask about the same text
 def _hits(text: str) -> dict[str, list[Hit]]:
     out: dict[str, list[Hit]] = {}
-    at, tokens = 0.0, list((_ASCII_TOKEN if text.isascii() else _TOKEN).finditer(text))
-    for k, m in enumerate(tokens):
-        word = m[0]
-        if word[0] in _ENDS: at += 1 if word[0] in "\n;:" else 5; continue
-        at += 1
-        parts, phrases = senses(word), TABLES.phrases.get(word)
-        if parts or phrases:
-            start = m.start()
-            for part in parts:
-                away = part.start / (2 if word[0] >= "\u2e80" else 4) if part.start else 0
-                for lang, bits in part.senses:
-                    out.setdefault(lang, []).append(Hit(at + away, bits, start + part.start, start + part.end))
-            next_two = [b[0][:41] for b in tokens[k + 1:k + 3]] if phrases else []
-            for rest, lang, bits in _begun(word, *next_two) if next_two else ():
-                behind = tokens[k + 1:k + 1 + len(rest)]
-                if all(_fits(r, b[0]) for r, b in zip(rest[2:], behind[2:])) and len(behind) == len(rest):
-                    out.setdefault(lang, []).append(Hit(at, bits, start, behind[-1].end()))
-        if word[0] >= "\u0e00": at += len(word) / (2 if word[0] >= "\u2e80" else 4) - 1
-        elif len(word) > 16: at += len(word) / 8 - 1
+    cut = (_ASCII_CUT if text.isascii() else _CUT).split(text)
+    tokens, ends = cut[1::2], list(accumulate(map(len, cut)))
+    ats = list(accumulate(map(_STEPS.__getitem__, tokens), initial=1.))
+    for k in compress(range(len(tokens)), map(_MATTERS.__getitem__, tokens)):
+        word, at, start = tokens[k], ats[k], ends[2 * k]
+        for lang, away, bits, a, b in _PLACED[word]: out.setdefault(lang, []).append(Hit(at + away, bits, start + a, start + b))
+        next_two = [b[:41] for b in tokens[k + 1:k + 3]] if word in TABLES.phrases else []
+        for rest, lang, bits in _begun(word, *next_two) if next_two else ():
+            behind = tokens[k + 1:k + 1 + len(rest)]
+            if all(_fits(r, b) for r, b in zip(rest[2:], behind[2:])) and len(behind) == len(rest):
+                out.setdefault(lang, []).append(Hit(at, bits, start, ends[2 * (k + len(rest)) + 1]))
     return out
 
 # %% ../../nbs/live/091_vocabulary.ipynb #0bc1be8a
-@remembered
-def _classes(word: str) -> tuple[tuple[Sense, ...], tuple[tuple[str, str, int], ...]]:
-    "The classes of a word, and those of phrases that begin with it, each with its second word."
-    return _sum([s for part in senses(word) for s in part.senses]), \
-        tuple((rest[0], lang, bits) for rest, lang, bits in TABLES.phrases.get(word, ()))
+def _classed(word: str) -> tuple[tuple[Sense, ...], tuple[tuple[str, str, int], ...]] | None:
+    own = _sum([s for part in senses(word) for s in part.senses])
+    phrases = tuple((rest[0], lang, bits) for rest, lang, bits in TABLES.phrases.get(word, ()))
+    return (own, phrases) if own or phrases else None
+
+_CLASSES = Remembered(_classed)      # of a word, and those of phrases that begin with it, each with its second word
 
 def glance(text: str) -> dict[str, int]:      # of a text in plain letters
     "By language, the classes that may occur in a text."
     total: dict[str, int] = {}
-    there = set(words(text))
-    for word in there:
-        own, phrases = _classes(word)
+    there = dict.fromkeys(words(text))      # in order, so that the same text is told in the same way everywhere
+    for own, phrases in filter(None, map(_CLASSES.__getitem__, there)):
         for lang, bits in own: total[lang] = total.get(lang, 0) | bits
         for second, lang, bits in phrases:
             if second in there or second[-1] == "*": total[lang] = total.get(lang, 0) | bits
