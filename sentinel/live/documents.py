@@ -19,6 +19,7 @@ _COMMANDS = {"shutdown": ("stops", "all", "hard"), "dropDatabase": ("deletes", "
 
 def narrowed(r: Program, n: Any, ref: str, name: str, args: list[Thing]) -> bool:
     "Deletions by object mappers, read; False if it is none."
+    if ".explain()." in ref: return True      # a plan
     if name.startswith("native") and len(args) > 1: name, args = name[6:].lower(), args[1:]      # the entity
     first, deletes = args[0] if args else Thing(), not name.lower().startswith("update")
     end = r.span(n)[1] if r.text else 0
@@ -58,7 +59,6 @@ def narrowed(r: Program, n: Any, ref: str, name: str, args: list[Thing]) -> bool
         if not args and name == "updateMany": return False
         r.add(n, "deletes" if deletes else "writes", ref, scope, undo)
         return True
-    if ".explain()." in ref: return True      # a plan
     if name in ("delete", "deleteOne", "findByIdAndDelete", "findOneAndDelete", "findByIdAndRemove") and (named
             or name.startswith("findBy") or first.props.get("where")):
         r.add(n, "deletes", ref, "one", "yes")

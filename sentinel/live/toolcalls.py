@@ -15,7 +15,7 @@ from .declared import declared
 from .effects import Effect
 from .file_tools import carried, file_command, purpose
 from .languages import TOOLS, harm, language_of
-from .mixed import is_command, plain, special
+from .mixed import commands_in, is_command, plain, special
 from .pipelines import pipeline
 from .requests import request_in
 from .shell import shell
@@ -50,7 +50,8 @@ class _Call:
 
     def told(self, x: str, key: str) -> None:
         "A text in it."
-        if self.purpose and (self.purpose == "tells" or key in SOUGHT or not is_command(x)):
+        runs = KEYS.get(key) in ("shell", "python", "javascript")
+        if self.purpose and not runs and (self.purpose == "tells" or key in SOUGHT or not is_command(x)):
             said = effects_in(x, self.setting, "", self.depth + 1) if self.purpose == "tells" else []
             self.found += [Effect("says", x[:60]), *(e for e in said if e.kind in ("exposes", "sends", "fetches"))]
         elif key in KEYS: self.text(x, KEYS[key])
@@ -109,7 +110,8 @@ def _effects_in(text: str, setting: Setting, tool: str, depth: int) -> list[Effe
     if said is not None and not run and head and looks_like_prose(last):      # a manifest, and a sentence below it
         run = pipeline(head, setting) or declared(head, setting)
     if run:      # an arrow is no redirection there
-        return _shifted(run + (harm(shell(re.sub("[-=]>", "  ", bare), setting)) if said is None else said), start)
+        return _shifted(run + commands_in(bare, setting) + (harm(shell(re.sub("[-=]>", "  ", bare),
+            setting)) if said is None else said), start)
     if said is not None: return _shifted(said, start)
     return _shifted(plain(bare, setting, tool), start)
 
