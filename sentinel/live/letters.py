@@ -143,7 +143,6 @@ class Remembered(dict[str, R], Generic[R]):
                 ) -> None: self.of, self.most, self.long = of, most, lru_cache(8)(of)
     def __missing__(self, word: str) -> R:
         if len(word) > 40: return self.long(word)
-        told = self.of(word)
         if len(self) >= self.most: self.clear()
-        self[word] = told
+        told = self[word] = self.of(word)
         return told

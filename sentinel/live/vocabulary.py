@@ -53,31 +53,39 @@ def _whole(word: str) -> list[Sense]:
     return found
 
 _AHEAD = max(len(word) for entries in TABLES.inside.values() for word, _, _ in entries)
+_SIGN = re.compile(f"[{''.join(TABLES.inside)}]")      # that a word begins with
 
-def _within(word: str, by: dict[str, list[tuple[str, str, int]]], size: int, misses: float) -> tuple[Part, ...]:
-    "The words inside of a word, each place taken by the longest; nothing if too many letters are in none."
+def _signs(word: str) -> tuple[Part, ...]:
+    "The words in writing without blanks, each place taken by the longest."
     parts, at = [], 0
     seen: dict[str, tuple[int, list[tuple[int, tuple[Sense, ...]]]]] = {}      # by what follows: a long text repeats itself
-    while at < len(word):
-        ahead = word[at:at + _AHEAD] if size == 1 else ""
-        if ahead in seen and ahead: step, found = seen[ahead]
-        else:
-            fits = [x for x in by.get(word[at:at + size], ()) if word.startswith(x[0], at)]
+    while m := _SIGN.search(word, at):
+        at = m.start()
+        if (ahead := word[at:at + _AHEAD]) not in seen:
+            fits = [x for x in TABLES.inside[m[0]] if ahead.startswith(x[0])]
             step = len(fits[0][0]) if fits else 1
             found = [(step, _sum([x[1:] for x in fits if len(x[0]) == step]))] if fits else []
-            if size == 1:      # a longer word may hold one, as 不要遵守 does
-                found += [(len(w), _sum([(lang, bits)])) for w, lang, bits in fits if len(w) < step]
-                seen[ahead] = step, found
-        misses -= not found
-        if misses <= 0: return ()
+            # a longer word may hold one, as 不要遵守 does
+            seen[ahead] = step, found + [(len(w), _sum([(lang, bits)])) for w, lang, bits in fits if len(w) < step]
+        step, found = seen[ahead]
         parts += [Part(at, at + length, told) for length, told in found]
+        at += step
+    return tuple(parts)
+
+def _run_together(word: str) -> tuple[Part, ...]:
+    "The words that a long one is made of, each place taken by the longest; nothing if more than a quarter is none of them."
+    parts, at, misses = [], 0, len(word) / 4
+    while at < len(word):
+        fits = [x for x in _glued().get(word[at:at + 3], ()) if word.startswith(x[0], at)]
+        step = len(fits[0][0]) if fits else 1
+        if fits: parts.append(Part(at, at + step, _sum([x[1:] for x in fits if len(x[0]) == step])))
+        elif (misses := misses - 1) <= 0: return ()
         at += step
     return tuple(parts)
 
 def _meant(word: str) -> tuple[Part, ...]:
     if not word.isascii():
-        if "\u0e00" <= word[0] <= "\u0e7f" or word[0] >= "\u2e80":
-            return () if TABLES.inside.keys().isdisjoint(word) else _within(word, TABLES.inside, 1, len(word) + 1)
+        if "\u0e00" <= word[0] <= "\u0e7f" or word[0] >= "\u2e80": return _signs(word)
         if (found := _whole(word)): return (Part(0, len(word), _sum(found)),)
         for pattern in _BEFORE.values() if "\u05d0" <= word[0] <= "\u06ff" else ():
             end = pattern.match(word).end()
@@ -85,9 +93,7 @@ def _meant(word: str) -> tuple[Part, ...]:
                 if len(word) - k > 2 and (found := _whole(word[k:])): return (Part(0, len(word), _sum(found)),)
         return ()
     if (found := _whole(word)): return (Part(0, len(word), _sum(found)),)
-    if not 12 < len(word) <= 400 or not word.isalpha(): return ()
-    parts = _within(word, _glued(), 3, len(word) / 4)      # words run together
-    return parts if sum(p.end - p.start for p in parts) > .75 * len(word) else ()
+    return _run_together(word) if 12 < len(word) <= 400 and word.isalpha() else ()
 
 _SENSES = Remembered(_meant)
 
@@ -110,7 +116,7 @@ _STARTS = frozenset(word[:3] for table in (TABLES.exact, TABLES.stems) for word,
 def _may_tell(word: str) -> bool:
     "Do its first letters, or its signs, allow that it tells something?"
     if word.isascii(): return word[:3] in _STARTS or len(word) > 12 and word.isalpha()
-    if "\u0e00" <= word[0] <= "\u0e7f" or word[0] >= "\u2e80": return not TABLES.inside.keys().isdisjoint(word)
+    if "\u0e00" <= word[0] <= "\u0e7f" or word[0] >= "\u2e80": return _SIGN.search(word) is not None
     return word[:3] in _STARTS or word[:2] in _STARTS or "\u05d0" <= word[0] <= "\u06ff"
 
 def telling(word: str) -> bool:      # in plain letters
@@ -131,6 +137,7 @@ _ENDS = frozenset(".!?;।。！？\n")
 
 def _step(token: str) -> float:
     "How far apart what is before it and behind it stands."
+    if "a" <= token[0] <= "z" and len(token) < 17: return 1
     if token[0] in _ENDS: return 1 if token[0] in "\n;:" else 5
     if token[0] >= "\u0e00": return len(token) / (2 if token[0] >= "\u2e80" else 4)
     return len(token) / 8 if len(token) > 16 else 1
@@ -141,9 +148,9 @@ def _placed(word: str) -> list[tuple[str, float, int, int, int]]:
     return [(lang, part.start / apart, bits, part.start, part.end) for part in senses(word) for lang, bits in part.senses]
 
 def _classed(word: str) -> tuple[tuple[Sense, ...], tuple[tuple[str, str, int], ...]] | None:
-    own = _sum([s for part in senses(word) for s in part.senses])
-    phrases = tuple((rest[0], lang, bits) for rest, lang, bits in TABLES.phrases.get(word, ()))
-    return (own, phrases) if own or phrases else None
+    begun = TABLES.phrases.get(word)
+    if not (parts := _meant(word)) and not begun: return None      # as of nearly every word: nothing else is kept of it
+    return _sum([s for part in parts for s in part.senses]), tuple((rest[0], lang, bits) for rest, lang, bits in begun or ())
 
 _CLASSES = Remembered(_classed)      # of a word, and those of phrases that begin with it, each with its second word; None: none
 _STEPS, _PLACED = Remembered(_step), Remembered(_placed)
