@@ -79,13 +79,17 @@ _ALIKE = {"ß": "ss", "æ": "ae", "œ": "oe", "ø": "o", "ł": "l", "đ": "d", "
 _UNSEEN = re.compile("[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\ufe00-\ufe0f\uffa0\U000e0000-\U000e0fff]")
 _KEPT = frozenset("\t\n\r")
 
+def _is_sign(c: str) -> bool:
+    "Is it a sign of Chinese, Yi or Korean? Each of these is a letter with no other form, and there are forty thousand."
+    return "\u3400" <= c <= "\ua63f" or "\uac00" <= c <= "\ud7a3"
+
 def _plain_letter(c: str) -> str:
     "A character as it counts for words."
-    if c in _KEPT: return c
+    if c in _KEPT or _is_sign(c): return c
     kind = unicodedata.category(c)
     if kind in ("Cf", "Cc", "Co", "Cs") or c > "\u034e" and _UNSEEN.match(c): return ""
     if c in "\u2800\u3000" or kind[0] == "Z": return "\n" if c in "\u2028\u2029" else " "
-    if "\uac00" <= c <= "\ud7a3" or c == c.lower() and unicodedata.is_normalized("NFKD", c) and not _MARKS.match(c):
+    if c == c.lower() and unicodedata.is_normalized("NFKD", c) and not _MARKS.match(c):
         return _ALIKE.get(c, c)      # most have no other form
     apart = unicodedata.normalize("NFD", unicodedata.normalize("NFKC", c).lower())
     return "".join(_ALIKE.get(k, k) for k in unicodedata.normalize("NFC", _MARKS.sub("", apart)))
@@ -113,14 +117,15 @@ def _seen_letter(c: str) -> str:
     "The Latin letter that a character looks like, or itself in plain."
     plain = PLAIN[ord(c)]
     if plain.isascii() and len(plain) != 3: return plain
-    if (like := _looks().get(c) or _looks().get(plain)): return like
+    if (like := _looks().get(c) or _looks().get(plain)) or _is_sign(c): return like or plain
     named = _NAMED.match(unicodedata.name(c, ""))
     return named[1].lower() if named else plain
 
-SEEN, TURNED = Letters(_seen_letter), Letters(lambda c: _TURNED.get(c, c))
+SEEN, TURNED = Letters(_seen_letter), str.maketrans(_TURNED)
 
 # %% ../../nbs/live/088_letters.ipynb #80cb4363
-WORD = re.compile("(?:[^\\W_]|[\u0900-\u0963\u0971-\u09e3\u0a00-\u0dff\u0e30-\u0e4e\u0eb0-\u0ecd\u1000-\u109f\u1780-\u17d3])+")
+_VOWELS = "\u0900-\u0963\u0971-\u09e3\u0a00-\u0dff\u0e30-\u0e4e\u0eb0-\u0ecd\u1000-\u109f\u1780-\u17d3"
+WORD = re.compile(f"(?:[^\\W_]++|[{_VOWELS}]++)++")
 _APART = bytes(k if k < 128 and chr(k).isalnum() else 32 for k in range(256))
 
 @lru_cache(8)      # rules, views and weights ask about the same text
@@ -138,7 +143,6 @@ class Remembered(dict[str, R], Generic[R]):
                 ) -> None: self.of, self.most, self.long = of, most, lru_cache(8)(of)
     def __missing__(self, word: str) -> R:
         if len(word) > 40: return self.long(word)
-        told = self.of(word)
         if len(self) >= self.most: self.clear()
-        self[word] = told
+        told = self[word] = self.of(word)
         return told

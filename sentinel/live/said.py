@@ -7,6 +7,7 @@ __all__ = ['Found', 'fitting', 'said']
 
 # %% ../../nbs/live/093_said.ipynb #47acd8ca
 from collections.abc import Iterator, Mapping, Sequence
+from bisect import bisect_left, bisect_right
 from functools import lru_cache, reduce
 from operator import or_
 from typing import NamedTuple
@@ -103,12 +104,15 @@ def _places(text: str, found: Sequence[Hit], width: float,
     steps = [step.setdefault((h.bits, h.end - h.start, h.at - b.at, h.start - b.start), len(step))
              for b, h in zip((*found[:1], *found), found)]
     ats, ends, seen = [h.at for h in found], [h.end for h in found], set[tuple[object, ...]]()
+    in_order = ats == sorted(ats)      # but for parts of long words
     for k, h in enumerate(found):
         if not h.bits & anchors: continue
         low = high = k
         least, most = h.at - width, h.at + width
-        while low and least <= ats[low - 1] <= most: low -= 1
-        while high + 1 < len(found) and least <= ats[high + 1] <= most: high += 1
+        if in_order: low, high = bisect_left(ats, least), bisect_right(ats, most) - 1
+        else:
+            while low and least <= ats[low - 1] <= most: low -= 1
+            while high + 1 < len(found) and least <= ats[high + 1] <= most: high += 1
         if len(found) > 50:      # what a rule looks at
             first = found[low]
             around = text[max(0, first.start - 42):max(ends[low:high + 1]) + 1]

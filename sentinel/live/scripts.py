@@ -24,6 +24,7 @@ def written_by(text: str,                         # an action in shell
               ) -> dict[str, str]:                # known after it, where that has changed; CHANGED: not any more
     "What an action makes of the files that a session knows."
     out: dict[str, str] = {}
+    sure_to = 0      # nothing before this place makes it unsure whether a command runs
     for c in parsed(text := text.strip()).commands if ">" in text or "tee" in text else ():
         if not c.redirects and c.program != "tee": continue
         appends = c.program == "tee" and any(w.text in ("-a", "--append") for w in c.args)
@@ -31,7 +32,10 @@ def written_by(text: str,                         # an action in shell
         names = [r.file for r in c.redirects if r.how in (">", ">>", ">|", "&>")]
         names += [w for w in c.args if not w.text.startswith("-")] if c.program == "tee" else []
         if not names: continue
-        said, sure = output(c), not UNSURE.search(text[:c.span[0]])
+        start = c.span[0]
+        sure = not UNSURE.search(text, max(0, sure_to - 10) if start >= sure_to else 0, start)
+        if sure: sure_to = max(sure_to, start)
+        said = output(c)
         for w in names:
             before = out.get(w.text, scripts.get(w.text, CHANGED)) if more else ""
             room = len(before) + len(said or "") < 65_536

@@ -17,7 +17,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 from sqlalchemy import Column, Connection, Double, Index, Integer, MetaData, Table, Text, UniqueConstraint, select
 from .chain import Head, Key, link, request_hash, row_id, sealed
-from .secrets import redact, redact_all
+from .secrets import Known, redact, redact_all
 from .shapes import hinted
 
 # %% ../../nbs/live/105_tables.ipynb #bdd0b81c
@@ -129,7 +129,7 @@ def name_of(what: str, text: str | None) -> str:
     return text
 
 def amount(what: str, x: Any) -> float:
-    "A number for a database. Raises ValueError in one line."
+    "A finite number. Raises ValueError in one line."
     try: number = float(x or 0)
     except (TypeError, ValueError, OverflowError): number = math.nan
     if not math.isfinite(number): raise ValueError(f"{what} is no number")
@@ -143,7 +143,7 @@ def instant(moment: datetime) -> str:
 def clean_json(parts: Sequence[Any],      # plain, of one request
               ) -> list[tuple[str, int]]:
     "Data in JSON without its secrets, and how many they were. Most data is seen at one look to hold none."
-    texts, known, out = list(map(as_json, parts)), set[str](), []
+    texts, known, out = list(map(as_json, parts)), Known(), []
     hints = hinted("\n".join(texts))
     for data, text in zip(parts, texts):
         data, found = redact_all(data, known, hints) if known or hinted(text, hints) else (data, [])

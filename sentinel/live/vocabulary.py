@@ -52,22 +52,40 @@ def _whole(word: str) -> list[Sense]:
         found += TABLES.stems.get(start, ())
     return found
 
-def _within(word: str, by: dict[str, list[tuple[str, str, int]]], size: int) -> tuple[Part, ...]:
-    "The words inside of a word, each place taken by the longest."
+_AHEAD = max(len(word) for entries in TABLES.inside.values() for word, _, _ in entries)
+_SIGN = re.compile(f"[{''.join(TABLES.inside)}]")      # that a word begins with
+
+def _signs(word: str) -> tuple[Part, ...]:
+    "The words in writing without blanks, each place taken by the longest."
     parts, at = [], 0
+    seen: dict[str, tuple[int, list[tuple[int, tuple[Sense, ...]]]]] = {}      # by what follows: a long text repeats itself
+    while m := _SIGN.search(word, at):
+        at = m.start()
+        if (ahead := word[at:at + _AHEAD]) not in seen:
+            fits = [x for x in TABLES.inside[m[0]] if ahead.startswith(x[0])]
+            step = len(fits[0][0]) if fits else 1
+            found = [(step, _sum([x[1:] for x in fits if len(x[0]) == step]))] if fits else []
+            # a longer word may hold one, as 不要遵守 does
+            seen[ahead] = step, found + [(len(w), _sum([(lang, bits)])) for w, lang, bits in fits if len(w) < step]
+        step, found = seen[ahead]
+        parts += [Part(at, at + length, told) for length, told in found]
+        at += step
+    return tuple(parts)
+
+def _run_together(word: str) -> tuple[Part, ...]:
+    "The words that a long one is made of, each place taken by the longest; nothing if more than a quarter is none of them."
+    parts, at, misses = [], 0, len(word) / 4
     while at < len(word):
-        fits = [x for x in by.get(word[at:at + size], ()) if word.startswith(x[0], at)]
-        if not fits: at += 1; continue
-        longest = len(fits[0][0])
-        parts.append(Part(at, at + longest, _sum([x[1:] for x in fits if len(x[0]) == longest])))
-        if size == 1 and longest > 1:      # a longer word may hold one, as 不要遵守 does
-            parts += [Part(at, at + len(w), _sum([(lang, bits)])) for w, lang, bits in fits if len(w) < longest]
-        at += longest
+        fits = [x for x in _glued().get(word[at:at + 3], ()) if word.startswith(x[0], at)]
+        step = len(fits[0][0]) if fits else 1
+        if fits: parts.append(Part(at, at + step, _sum([x[1:] for x in fits if len(x[0]) == step])))
+        elif (misses := misses - 1) <= 0: return ()
+        at += step
     return tuple(parts)
 
 def _meant(word: str) -> tuple[Part, ...]:
     if not word.isascii():
-        if "\u0e00" <= word[0] <= "\u0e7f" or word[0] >= "\u2e80": return _within(word, TABLES.inside, 1)
+        if "\u0e00" <= word[0] <= "\u0e7f" or word[0] >= "\u2e80": return _signs(word)
         if (found := _whole(word)): return (Part(0, len(word), _sum(found)),)
         for pattern in _BEFORE.values() if "\u05d0" <= word[0] <= "\u06ff" else ():
             end = pattern.match(word).end()
@@ -75,9 +93,7 @@ def _meant(word: str) -> tuple[Part, ...]:
                 if len(word) - k > 2 and (found := _whole(word[k:])): return (Part(0, len(word), _sum(found)),)
         return ()
     if (found := _whole(word)): return (Part(0, len(word), _sum(found)),)
-    if not 12 < len(word) <= 400 or not word.isalpha(): return ()
-    parts = _within(word, _glued(), 3)      # words run together
-    return parts if sum(p.end - p.start for p in parts) > .75 * len(word) else ()
+    return _run_together(word) if 12 < len(word) <= 400 and word.isalpha() else ()
 
 _SENSES = Remembered(_meant)
 
@@ -94,10 +110,18 @@ def _tells(word: str) -> bool:
     return any(bits & _TELLING for part in senses(word) for _, bits in part.senses)
 
 _TELLS = Remembered(_tells)
+_STARTS = frozenset(word[:3] for table in (TABLES.exact, TABLES.stems) for word, found in table.items()
+                    if any(bits & _TELLING for _, bits in found))
+
+def _may_tell(word: str) -> bool:
+    "Do its first letters, or its signs, allow that it tells something?"
+    if word.isascii(): return word[:3] in _STARTS or len(word) > 12 and word.isalpha()
+    if "\u0e00" <= word[0] <= "\u0e7f" or word[0] >= "\u2e80": return _SIGN.search(word) is not None
+    return word[:3] in _STARTS or word[:2] in _STARTS or "\u05d0" <= word[0] <= "\u06ff"
 
 def telling(word: str) -> bool:      # in plain letters
     "Is this a word that an attack could not do without?"
-    return _TELLS[word]
+    return _may_tell(word) and _TELLS[word]
 
 # %% ../../nbs/live/091_vocabulary.ipynb #09ca50a2
 class Hit(NamedTuple):
@@ -113,6 +137,7 @@ _ENDS = frozenset(".!?;।。！？\n")
 
 def _step(token: str) -> float:
     "How far apart what is before it and behind it stands."
+    if "a" <= token[0] <= "z" and len(token) < 17: return 1
     if token[0] in _ENDS: return 1 if token[0] in "\n;:" else 5
     if token[0] >= "\u0e00": return len(token) / (2 if token[0] >= "\u2e80" else 4)
     return len(token) / 8 if len(token) > 16 else 1
@@ -122,8 +147,13 @@ def _placed(word: str) -> list[tuple[str, float, int, int, int]]:
     apart = 2 if word[0] >= "\u2e80" else 4
     return [(lang, part.start / apart, bits, part.start, part.end) for part in senses(word) for lang, bits in part.senses]
 
-_PLACED = Remembered(_placed)
-_STEPS, _MATTERS = Remembered(_step), Remembered(lambda token: bool(senses(token)) or token in TABLES.phrases)
+def _classed(word: str) -> tuple[tuple[Sense, ...], tuple[tuple[str, str, int], ...]] | None:
+    begun = TABLES.phrases.get(word)
+    if not (parts := _meant(word)) and not begun: return None      # as of nearly every word: nothing else is kept of it
+    return _sum([s for part in parts for s in part.senses]), tuple((rest[0], lang, bits) for rest, lang, bits in begun or ())
+
+_CLASSES = Remembered(_classed)      # of a word, and those of phrases that begin with it, each with its second word; None: none
+_STEPS, _PLACED = Remembered(_step), Remembered(_placed)
 
 def _fits(pattern: str, word: str) -> bool:
     "Is it the word of a phrase? `*` stands for any ending."
@@ -146,7 +176,7 @@ def _hits(text: str) -> dict[str, list[Hit]]:
     cut = (_ASCII_CUT if text.isascii() else _CUT).split(text)
     tokens, ends = cut[1::2], list(accumulate(map(len, cut)))
     ats = list(accumulate(map(_STEPS.__getitem__, tokens), initial=1.))
-    for k in compress(range(len(tokens)), map(_MATTERS.__getitem__, tokens)):
+    for k in compress(range(len(tokens)), map(_CLASSES.__getitem__, tokens)):
         word, at, start = tokens[k], ats[k], ends[2 * k]
         for lang, away, bits, a, b in _PLACED[word]: out.setdefault(lang, []).append(Hit(at + away, bits, start + a, start + b))
         next_two = [b[:41] for b in tokens[k + 1:k + 3]] if word in TABLES.phrases else []
@@ -157,13 +187,6 @@ def _hits(text: str) -> dict[str, list[Hit]]:
     return out
 
 # %% ../../nbs/live/091_vocabulary.ipynb #0bc1be8a
-def _classed(word: str) -> tuple[tuple[Sense, ...], tuple[tuple[str, str, int], ...]] | None:
-    own = _sum([s for part in senses(word) for s in part.senses])
-    phrases = tuple((rest[0], lang, bits) for rest, lang, bits in TABLES.phrases.get(word, ()))
-    return (own, phrases) if own or phrases else None
-
-_CLASSES = Remembered(_classed)      # of a word, and those of phrases that begin with it, each with its second word
-
 def glance(text: str) -> dict[str, int]:      # of a text in plain letters
     "By language, the classes that may occur in a text."
     total: dict[str, int] = {}

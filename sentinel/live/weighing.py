@@ -104,20 +104,30 @@ def order_of(first: Hit, then: Hit) -> list[int]:
 
 @lru_cache(16_384)
 def _ordered(first: int, then: int, soon: bool) -> int:
-    "What it weighs that words of some classes come one after the other."
+    "What it weighs that classes come one after the other."
     return sum(weights().table[p] for p in order_of(Hit(0, first, 0, 0), Hit(SOON + (not soon), then, 0, 0)))
 
 @lru_cache(16_384)
 def _beside(left: str, right: str) -> int:
-    "What two neighbours weigh, of whom the first letters are given."
+    "What two neighbours weigh, by their first letters."
     return weights().table[pair_of(left, right)]
 
 _SHORT = itemgetter(slice(7))
 
 def _sums_of_words(words: Sequence[str]) -> tuple[list[int], list[int]]:
-    "Before each word and at the end, summed up: what words weigh and how many parts they have; behind each, what neighbours weigh."
-    short = list(map(_SHORT, words))
-    return list(accumulate(map(_WORDS.__getitem__, words), initial=0)), list(accumulate(map(_beside, short, short[1:]), initial=0))
+    "Up to each word: what words weigh and how many parts they have; what neighbours weigh."
+    short, sums = list(map(_SHORT, words)), lambda numbers: list(accumulate(numbers, initial=0))
+    return sums(map(_WORDS.__getitem__, words)), sums(map(_beside, short, short[1:]))
+
+def _sums(words: Sequence[str], places: Sequence[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+    "What words and neighbours weigh from one place to another, for several of these."
+    if WINDOW * len(places) < len(words):
+        for a, b in places:
+            both, pairs = _sums_of_words(words[a:b])
+            yield both[-1], pairs[-1]
+    else:
+        both, pairs = _sums_of_words(words)
+        for a, b in places: yield both[b] - both[a], pairs[b - 1] - pairs[a]
 
 def _sums_of_order(found: Sequence[Hit]) -> tuple[list[int], list[int]]:
     "Before each word that has a class and at the end, summed up: what the order weighs, and of how many pairs."
@@ -132,19 +142,17 @@ def _sums_of_order(found: Sequence[Hit]) -> tuple[list[int], list[int]]:
 @lru_cache(4096)
 def _numbers(bits: int) -> tuple[int, ...]: return tuple(k for k in range(KINDS) if bits >> k & 1)
 
-def _variety(found: Sequence[Hit]) -> int:
-    "How many classes there are."
-    return reduce(or_, [h.bits for h in found], 0).bit_count()
-
 _Sums = tuple[int, int, int, int]
 
 def _scanned(text: str, by: Mapping[str, Sequence[Hit]]) -> Iterator[tuple[_Sums, int, tuple[int, ...], Callable[..., Window]]]:
-    "The windows of a text that have words of several classes: sums, classes, place, and what makes a window of them."
+    "The windows of a text: sums, classes, place, and what makes a window of them."
     common, start_of = by.get("any", ()), itemgetter(2)
     langs = [sorted((*found, *common), key=start_of) for lang, found in by.items() if lang != "any"]
     langs = langs or [sorted(common, key=start_of)]
-    placed = [(variety, -n, [h.start for h in found], [h.bits for h in found]) for n, found in enumerate(langs)
-              if (variety := _variety(found)) >= FEWEST]
+    placed = []
+    for n, some in enumerate(langs):
+        bits = [h.bits for h in some]
+        if (variety := reduce(or_, bits, 0).bit_count()) >= FEWEST: placed.append((variety, -n, [h.start for h in some], bits))
     if not placed: return      # no window can have so many
     placed.sort(reverse=True)      # the first of those that have most
     cut = (_ASCII_TOKEN if text.isascii() else TOKEN).split(text)
@@ -152,11 +160,11 @@ def _scanned(text: str, by: Mapping[str, Sequence[Hit]]) -> Iterator[tuple[_Sums
     def window(sums: _Sums, bits: int, first: int, last: int, n: int, a: int, b: int) -> Window:
         found = langs[n][a:b + AHEAD]
         return Window(named[first:last], found, b - a, sums, _numbers(bits), ends[2 * first], ends[2 * last - 1])
-    words: tuple[list[int], list[int]] | None = None      # for all windows together, and only if there is one
+    chosen: list[tuple[int, int, int, int, int, int]] = []
     orders: dict[int, tuple[list[int], list[int]]] = {}
     for first in range(0, max(1, len(named) - WINDOW + STEP), STEP):
         last = min(first + WINDOW, len(named))
-        if last <= first: return
+        if last <= first: break
         start, end, best, most, n, lang = ends[2 * first], ends[2 * last - 1], 0, FEWEST, -1, (0, 0)
         for variety, minus, starts, classes in placed:
             if variety < most: break
@@ -164,13 +172,13 @@ def _scanned(text: str, by: Mapping[str, Sequence[Hit]]) -> Iterator[tuple[_Sums
             for one in classes[a:b]: bits |= one
             count = bits.bit_count()
             if count > most or count == most and (n < 0 or -minus < n): best, most, n, lang = bits, count, -minus, (a, b)
-        if n < 0: continue
-        both, pairs = words = words or _sums_of_words(named)
+        if n >= 0: chosen.append((best, first, last, n, *lang))
+    for (best, *place), (both, pairs) in zip(chosen, _sums(named, [c[1:3] for c in chosen]) if chosen else ()):
+        first, last, n, a, b = place
         if n not in orders: orders[n] = _sums_of_order(langs[n])
-        (a, b), (order, steps) = lang, orders[n]
-        weighs, parts = apart(both[last] - both[first])
-        yield ((weighs + pairs[last - 1] - pairs[first], parts + last - first - 1, order[b] - order[a], steps[b] - steps[a]),
-               best, (first, last, n, a, b), window)
+        order, steps = orders[n]
+        weighs, parts = apart(both)
+        yield (weighs + pairs, parts + last - first - 1, order[b] - order[a], steps[b] - steps[a]), best, tuple(place), window
 
 def windows(text: str,                              # in plain letters
             by: Mapping[str, Sequence[Hit]],        # its words that have a class, by language
