@@ -169,6 +169,7 @@ def falls_in(effect: Effect,                       # of an action
              stated: Environment = "unknown",      # by the request
             ) -> Environment:
     "Where an effect falls."
+    if stated == "unknown" or stated == effect.environment: return effect.environment
     return max(effect.environment, stated, key=ORDER.__getitem__)
 
 DEEPEST = 200      # folders above a target that are looked at

@@ -146,7 +146,7 @@ def _within(c: Command, setting: Setting) -> list[Effect]:
 
 def _looked_at(c: Command) -> bool:
     "Can any of these tables tell something of a command? Of most commands none does."
-    if c.program in _KNOWN or c.program.endswith("config"): return True
+    if (program := c.program) in _KNOWN or program.endswith("config"): return True
     texts = [w.text for w in c.args]
     return texts[:1] == ["-jar"] or "config" in [t.lower() for t in texts[:2]] \
         or any(t[:2] == "--" and t.partition("=")[0] in _LOSES for t in texts)
