@@ -24,7 +24,7 @@ _PARTS = re.compile(rf"({_BARE})|\"([^\"]*)\"|'([^']*)'|\$\{{?(\w+|[*@])\}}?")
 _NAMES = re.compile(f"{_NAME}|{_BRACED}|{_ARGUMENT}")
 
 # %% ../../nbs/live/005_at_sight.ipynb #89192dd6
-_Part = tuple[str, str, str]      # a text and how it was written, or a variable: its name, as it is written, and `q` in quotes
+_Part = tuple[str, str, str]      # a text and how it was written, or a variable: name, as it is written, `q` in quotes
 
 def _within(text: str) -> Iterator[_Part]:
     "The parts of a text in double quotes."

@@ -49,7 +49,8 @@ def _command(s: State, n: Node) -> None:
     if sets: s.variables = held      # they hold for this command only
     _run(s, n, found, sets, redirects, given)
 
-def _run(s: State, n: Node, found: list[Word], sets: list[tuple[str, Word]], redirects: list[Redirect], given: Word | None) -> None:
+def _run(s: State, n: Node, found: list[Word], sets: list[tuple[str, Word]], redirects: list[Redirect],
+         given: Word | None) -> None:
     name = found[0].text if found and found[0].known else ""
     if name in s.functions: return call(s, name, found[1:])
     here = s.variables.get("PWD")

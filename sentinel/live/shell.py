@@ -76,8 +76,9 @@ def effects_of(c: Command,           # what is run
         found.append(Effect("unread", c.program[:80], why=f"its reader failed: {type(e).__name__}"))
     finally: _nested.depth -= 1
     place, span = environment_of(c.host) if c.host else "unknown", c.span
-    filled = lambda e: Effect(e.kind, e.target, e.scope, e.undo, min(place, e.environment, key=ENVIRONMENTS.index) if c.host
-                              else e.environment, e.tool or tool, e.why, span if e.span == (0, 0) else e.span)
+    def filled(e: Effect) -> Effect:
+        where = min(place, e.environment, key=ENVIRONMENTS.index) if c.host else e.environment
+        return Effect(e.kind, e.target, e.scope, e.undo, where, e.tool or tool, e.why, span if e.span == (0, 0) else e.span)
     return [filled(e) for e in found] or [Effect("reads", tool=tool, span=span, environment=place)]
 
 def shell(text: str,              # one line or a whole script
@@ -96,9 +97,10 @@ def shell(text: str,              # one line or a whole script
 # %% ../../nbs/live/008_shell.ipynb #fa235e96
 FETCHERS = frozenset("curl wget fetch http https httpie aria2c nc ncat netcat socat ftp lftp lynx tftp scp iwr "
                      "irm".split())
-PRINTERS = frozenset("""ssh-agent gpg-agent keychain direnv brew pyenv rbenv nodenv jenv goenv conda mamba micromamba minikube docker-machine dircolors
-starship zoxide fnm opam luarocks thefuck register-python-argcomplete lesspipe resize mise asdf rtx fzf atuin oh-my-posh rustup poetry pipenv pip
-kubectl helm gh glab docker podman kind k3d flux argocd stern eksctl terraform npm pnpm yarn uv pdm hatch just task deno bun volta""".split())
+PRINTERS = frozenset("""ssh-agent gpg-agent keychain direnv brew pyenv rbenv nodenv jenv goenv conda mamba micromamba minikube
+docker-machine dircolors starship zoxide fnm opam luarocks thefuck register-python-argcomplete lesspipe resize mise asdf
+rtx fzf atuin oh-my-posh rustup poetry pipenv pip kubectl helm gh glab docker podman kind k3d flux argocd stern eksctl
+terraform npm pnpm yarn uv pdm hatch just task deno bun volta""".split())
 
 def fetched(c: Command | None) -> str:
     "Where a command, or one piped into it, gets its text from; empty if not from the net."

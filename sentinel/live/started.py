@@ -151,8 +151,9 @@ def _looked_at(c: Command) -> bool:
     return texts[:1] == ["-jar"] or "config" in [t.lower() for t in texts[:2]] \
         or any(t[:2] == "--" and t.partition("=")[0] in _LOSES for t in texts)
 
-_KNOWN = frozenset("ssh scp sftp autossh sshfs apt apt-get dpkg aptitude less more most zless make gmake gdb lldb git ip go cargo dotnet "
-                   "deno bun swift zig dart java".split()) | _INSTALLERS | _WITHIN.keys() | {n.partition(":")[0] for n in TEXTS}
+_KNOWN = frozenset("ssh scp sftp autossh sshfs apt apt-get dpkg aptitude less more most zless make gmake gdb lldb git ip "
+                   "go cargo dotnet deno bun swift zig dart java".split())
+_KNOWN |= _INSTALLERS | _WITHIN.keys() | {n.partition(":")[0] for n in TEXTS}
 
 def _started(c: Command, setting: Setting) -> list[Effect]:
     if not _looked_at(c): return []

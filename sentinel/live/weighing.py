@@ -115,7 +115,7 @@ def _beside(left: str, right: str) -> int:
 _SHORT = itemgetter(slice(7))
 
 def _sums_of_words(words: Sequence[str]) -> tuple[list[int], list[int]]:
-    "Up to each word: what words weigh and how many parts they have; what neighbours weigh."
+    "Up to each word: what words weigh, with their parts; what neighbours weigh."
     short, sums = list(map(_SHORT, words)), lambda numbers: list(accumulate(numbers, initial=0))
     return sums(map(_WORDS.__getitem__, words)), sums(map(_beside, short, short[1:]))
 
@@ -144,15 +144,18 @@ def _numbers(bits: int) -> tuple[int, ...]: return tuple(k for k in range(KINDS)
 
 _Sums = tuple[int, int, int, int]
 
-def _scanned(text: str, by: Mapping[str, Sequence[Hit]]) -> Iterator[tuple[_Sums, int, tuple[int, ...], Callable[..., Window]]]:
-    "The windows of a text: sums, classes, place, and what makes a window of them."
+_Scan = tuple[_Sums, int, tuple[int, ...], Callable[..., Window]]
+
+def _scanned(text: str, by: Mapping[str, Sequence[Hit]]) -> Iterator[_Scan]:
+    "Windows: sums, classes, place, and what makes one of them."
     common, start_of = by.get("any", ()), itemgetter(2)
     langs = [sorted((*found, *common), key=start_of) for lang, found in by.items() if lang != "any"]
     langs = langs or [sorted(common, key=start_of)]
     placed = []
     for n, some in enumerate(langs):
         bits = [h.bits for h in some]
-        if (variety := reduce(or_, bits, 0).bit_count()) >= FEWEST: placed.append((variety, -n, [h.start for h in some], bits))
+        variety = reduce(or_, bits, 0).bit_count()
+        if variety >= FEWEST: placed.append((variety, -n, [h.start for h in some], bits))
     if not placed: return      # no window can have so many
     placed.sort(reverse=True)      # the first of those that have most
     cut = (_ASCII_TOKEN if text.isascii() else TOKEN).split(text)
@@ -171,14 +174,15 @@ def _scanned(text: str, by: Mapping[str, Sequence[Hit]]) -> Iterator[tuple[_Sums
             a, b, bits = bisect_left(starts, start), bisect_left(starts, end), 0
             for one in classes[a:b]: bits |= one
             count = bits.bit_count()
-            if count > most or count == most and (n < 0 or -minus < n): best, most, n, lang = bits, count, -minus, (a, b)
+            if count > most or count == most and not 0 <= n < -minus: best, most, n, lang = bits, count, -minus, (a, b)
         if n >= 0: chosen.append((best, first, last, n, *lang))
     for (best, *place), (both, pairs) in zip(chosen, _sums(named, [c[1:3] for c in chosen]) if chosen else ()):
         first, last, n, a, b = place
         if n not in orders: orders[n] = _sums_of_order(langs[n])
         order, steps = orders[n]
         weighs, parts = apart(both)
-        yield (weighs + pairs, parts + last - first - 1, order[b] - order[a], steps[b] - steps[a]), best, tuple(place), window
+        sums = weighs + pairs, parts + last - first - 1, order[b] - order[a], steps[b] - steps[a]
+        yield sums, best, tuple(place), window
 
 def windows(text: str,                              # in plain letters
             by: Mapping[str, Sequence[Hit]],        # its words that have a class, by language
