@@ -147,7 +147,7 @@ _Sums = tuple[int, int, int, int]
 _Scan = tuple[_Sums, int, tuple[int, ...], Callable[..., Window]]
 
 def _scanned(text: str, by: Mapping[str, Sequence[Hit]]) -> Iterator[_Scan]:
-    "Windows: sums, classes, place, and what makes one of them."
+    "Windows: sums, classes, place, and what makes one."
     common, start_of = by.get("any", ()), itemgetter(2)
     langs = [sorted((*found, *common), key=start_of) for lang, found in by.items() if lang != "any"]
     langs = langs or [sorted(common, key=start_of)]
