@@ -11,7 +11,7 @@ from typing import NamedTuple
 from .. import patterns as re
 from .commands import Word
 from .resolved import expanded
-from .quoting import DEEPEST_NESTING, MOST_STEPS, Node, Piece, State, value_of
+from .quoting import DEEPEST_NESTING, MOST_STEPS, Node, Piece, State, substituted, value_of
 
 # %% ../../nbs/live/005_at_sight.ipynb #e701cf06
 _BARE = r"[A-Za-z0-9_./:=@%,+-]++"
@@ -20,11 +20,13 @@ _PART = rf"(?:{_BARE}|\"(?:[^\"\\`$]++|{_NAME}|{_BRACED}|{_ARGUMENT})*+\"|'[^']*
 _WORD = rf"(?:{_ARGUMENT}(?![^ \t\\])|{_NAME}{_PART}*+|{_PART}++)"
 _LINE = re.compile(rf"(?![A-Za-z0-9_./:@%,+-]*=){_WORD}(?:(?:[ \t]|\\\n)++{_WORD})*+")
 _WORDS = re.compile(rf"(?:({_BARE})|(\"[^\"\\`$]*+\")|('[^']*+'))(?![^ \t\\])|{_WORD}")      # whole, or anything else
+_ROW = re.compile(_BARE)
 _PARTS = re.compile(rf"({_BARE})|\"([^\"]*)\"|'([^']*)'|\$\{{?(\w+|[*@])\}}?")
 _NAMES = re.compile(f"{_NAME}|{_BRACED}|{_ARGUMENT}")
 
 # %% ../../nbs/live/005_at_sight.ipynb #89192dd6
-_Part = tuple[str, str, str]      # a text and how it was written, or a variable: name, as it is written, `q` in quotes
+# a text and how it was written; a variable: its name, as it is written, `q` in quotes; or a command within quotes
+_Part = tuple[str, str, str] | Node
 
 def _within(text: str) -> Iterator[_Part]:
     "The parts of a text in double quotes."
@@ -49,7 +51,10 @@ def _parts(word: str) -> tuple[int, int, list[_Part]]:
 def _piece(s: State, parts: list[_Part]) -> Piece:
     "What parts come to."
     text, how, known = "", "", True
-    for name, written, letter in parts:
+    for part in parts:
+        if isinstance(part, Node): (name, told, _), written, letter = substituted(s, part), "", "q"
+        else: (name, written, letter), told = part, True
+        known = known and told
         if written:
             name, told, glob = value_of(s, name, written)
             known = known and told
@@ -72,7 +77,8 @@ class _Sight(NamedTuple):
     plain: bool                      # is none of them open?
 
 def _seen(s: State, n: Node, start: int, text: str) -> _Sight | None:
-    if "==" in text or n.has_error or not _LINE.fullmatch(text): return None
+    if "==" in text or n.has_error: return None
+    if not _LINE.fullmatch(text): return _by_tree(s, n) if '"' in text and "$(" in text else None
     found: list[Word | _Open] = []
     steps, plain = 0, True
     for m in _WORDS.finditer(text):
@@ -90,6 +96,33 @@ def _seen(s: State, n: Node, start: int, text: str) -> _Sight | None:
             found.append(_Open(as_node, word, (start + a, start + b), parts))
             steps, plain = steps + more + (not a), False
     return _Sight(steps, found, plain)
+
+def _by_tree(s: State, n: Node) -> _Sight | None:
+    "What is told of a command with commands within its quotes."
+    found: list[Word | _Open] = []
+    steps = 0
+    for c in n.children:
+        kind, written, span = c.type, s.plain[c.start_byte:c.end_byte], (c.start_byte, c.end_byte)
+        if kind in ("command_name", "word", "number") and _ROW.fullmatch(written):
+            found.append(Word(written, span, True, False, True))
+            steps += 2 * (kind == "command_name")
+        elif kind == "raw_string": found.append(Word(written[1:-1], span, True, False, True, 1))
+        elif kind == "string" and "\\" not in written and "`" not in written:
+            steps += 1
+            parts: list[_Part] = []
+            at = span[0] + 1
+            for d in c.children:
+                if d.type in ('"', "string_content"): continue
+                if d.type not in ("simple_expansion", "command_substitution"): return None
+                if at < d.start_byte: parts.append((s.plain[at:d.start_byte], "", "q"))
+                name = s.plain[d.start_byte:d.end_byte]
+                parts.append((name[1:], name, "q") if d.type == "simple_expansion" else d)
+                at, steps = d.end_byte, steps + 1
+            if at < span[1] - 1: parts.append((s.plain[at:span[1] - 1], "", "q"))
+            if any(isinstance(p, Node) or p[1] for p in parts): found.append(_Open("string", written, span, parts))
+            else: found.append(Word(written[1:-1], span, True, False, True, 1))
+        else: return None
+    return _Sight(steps, found, False)
 
 def words_at_sight(s: State,
                    n: Node,      # a command

@@ -148,8 +148,9 @@ def _looked_at(c: Command) -> bool:
     "Can any of these tables tell something of a command? Of most commands none does."
     if (program := c.program) in _KNOWN or program.endswith("config"): return True
     texts = [w.text for w in c.args]
-    return texts[:1] == ["-jar"] or "config" in [t.lower() for t in texts[:2]] \
-        or any(t[:2] == "--" and t.partition("=")[0] in _LOSES for t in texts)
+    for t in texts:
+        if t[:2] == "--" and t.partition("=")[0] in _LOSES: return True
+    return texts[:1] == ["-jar"] or "config" in [t.lower() for t in texts[:2]]
 
 _KNOWN = frozenset("ssh scp sftp autossh sshfs apt apt-get dpkg aptitude less more most zless make gmake gdb lldb git ip "
                    "go cargo dotnet deno bun swift zig dart java".split())
