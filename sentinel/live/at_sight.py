@@ -20,7 +20,7 @@ _PART = rf"(?:{_BARE}|\"(?:[^\"\\`$]++|{_NAME}|{_BRACED}|{_ARGUMENT})*+\"|'[^']*
 _WORD = rf"(?:{_ARGUMENT}(?![^ \t\\])|{_NAME}{_PART}*+|{_PART}++)"
 _LINE = re.compile(rf"(?![A-Za-z0-9_./:@%,+-]*=){_WORD}(?:(?:[ \t]|\\\n)++{_WORD})*+")
 _WORDS = re.compile(rf"(?:({_BARE})|(\"[^\"\\`$]*+\")|('[^']*+'))(?![^ \t\\])|{_WORD}")      # whole, or anything else
-_ROW = re.compile(_BARE)
+_LETTERS, _ROW = re.compile(_BARE), re.compile(r"[A-Za-z0-9_./:=@%,+ \t-]+")
 _PARTS = re.compile(rf"({_BARE})|\"([^\"]*)\"|'([^']*)'|\$\{{?(\w+|[*@])\}}?")
 _NAMES = re.compile(f"{_NAME}|{_BRACED}|{_ARGUMENT}")
 
@@ -78,6 +78,7 @@ class _Sight(NamedTuple):
 
 def _seen(s: State, n: Node, start: int, text: str) -> _Sight | None:
     if "==" in text or n.has_error: return None
+    if _ROW.fullmatch(text) and "=" not in text.split(None, 1)[0]: return _row(start, text)
     if not _LINE.fullmatch(text): return _by_tree(s, n) if '"' in text and "$(" in text else None
     found: list[Word | _Open] = []
     steps, plain = 0, True
@@ -97,13 +98,22 @@ def _seen(s: State, n: Node, start: int, text: str) -> _Sight | None:
             steps, plain = steps + more + (not a), False
     return _Sight(steps, found, plain)
 
+def _row(start: int, text: str) -> _Sight:
+    "What is told of words without quotes."
+    found: list[Word | _Open] = []
+    at = 0
+    for word in text.split():
+        at = text.index(word, at) + len(word)
+        found.append(Word(word, (start + at - len(word), start + at), True, False, True))
+    return _Sight(2, found, True)
+
 def _by_tree(s: State, n: Node) -> _Sight | None:
     "What is told of a command with commands within its quotes."
     found: list[Word | _Open] = []
     steps = 0
     for c in n.children:
         kind, written, span = c.type, s.plain[c.start_byte:c.end_byte], (c.start_byte, c.end_byte)
-        if kind in ("command_name", "word", "number") and _ROW.fullmatch(written):
+        if kind in ("command_name", "word", "number") and _LETTERS.fullmatch(written):
             found.append(Word(written, span, True, False, True))
             steps += 2 * (kind == "command_name")
         elif kind == "raw_string": found.append(Word(written[1:-1], span, True, False, True, 1))
