@@ -17,7 +17,7 @@ from .effects import KINDS, SCOPES, UNDOS, Effect, Environment, environment_of
 
 # %% ../../nbs/live/025_rows.ipynb #20f63205
 class Outcome(NamedTuple):
-    "What a row says about an effect; an empty field says nothing."
+    "What a row says of an effect; an empty field says nothing."
     kind: str = ""
     scope: str = ""
     undo: str = ""
@@ -48,7 +48,7 @@ def outcomes(text: str) -> list[Outcome]:
 _UNPLACED = frozenset("git ip ifconfig route nmcli iptables nft ufw tc ethtool kill".split())
 
 class Case(NamedTuple):
-    "A command that a row was found for."
+    "A command with its row."
     cmd: Command
     opts: Options
     rest: tuple[Word, ...]            # the words behind those that the row names
@@ -65,7 +65,7 @@ class Case(NamedTuple):
 
 @lru_cache(8192)
 def glob_of(pattern: str) -> Callable[[str], Any]:
-    "A test for a glob."
+    "A glob to test."
     return re.compile(fnmatch.translate(pattern.lower())).match
 
 def several(words: Iterable[Word]) -> bool:
