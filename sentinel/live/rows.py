@@ -65,7 +65,7 @@ class Case(NamedTuple):
 
 @lru_cache(8192)
 def glob_of(pattern: str) -> Callable[[str], Any]:
-    "A glob to test."
+    "A glob as test."
     return re.compile(fnmatch.translate(pattern.lower())).match
 
 def several(words: Iterable[Word]) -> bool:
@@ -141,7 +141,7 @@ def _word(text: str) -> Callable[[str], Any]:
     return frozenset(text.split("|")).__contains__
 
 def row(line: str) -> tuple[Row, ...]:
-    "The rows of a line, one for each pattern. Raises ValueError."
+    "The rows of a line, one a pattern. Raises ValueError."
     head, *changes = re.split(r"\s+;\s+", line)
     patterns, _, said = re.sub(r"(^|\s+):(\s|$)", " : ", head).partition(" : ")
     cut = [re.split(r"\s+:\s+", c, maxsplit=1) for c in changes]
