@@ -7,6 +7,7 @@ __all__ = ['words_at_sight']
 
 # %% ../../nbs/live/005_at_sight.ipynb #08bfe8d5
 from collections.abc import Iterator
+from functools import partial
 from typing import NamedTuple
 from .. import patterns as re
 from .commands import Word
@@ -63,6 +64,8 @@ def _piece(s: State, parts: list[_Part]) -> Piece:
         how += letter * len(name)
     return text, how, known
 
+_word = partial(tuple.__new__, Word)      # as `Word(...)`, of all its fields, without a step in Python
+
 class _Open(NamedTuple):
     "A word with variables."
     kind: str
@@ -85,10 +88,10 @@ def _seen(s: State, n: Node, start: int, text: str) -> _Sight | None:
     for m in _WORDS.finditer(text):
         kind, word, (a, b) = m.lastindex, m[0], m.span()
         if kind == 1:
-            found.append(Word(word, (start + a, start + b), True, False, True))
+            found.append(_word((word, (start + a, start + b), True, False, True, 0)))
             if not a: steps = 2
         elif kind and a:
-            found.append(Word(word[1:-1], (start + a, start + b), True, False, True, 1))
+            found.append(_word((word[1:-1], (start + a, start + b), True, False, True, 1)))
             steps += kind == 2
         else:
             count, more, parts = _parts(word)
@@ -104,7 +107,7 @@ def _row(start: int, text: str) -> _Sight:
     at = 0
     for word in text.split():
         at = text.index(word, at) + len(word)
-        found.append(Word(word, (start + at - len(word), start + at), True, False, True))
+        found.append(_word((word, (start + at - len(word), start + at), True, False, True, 0)))
     return _Sight(2, found, True)
 
 def _by_tree(s: State, n: Node) -> _Sight | None:

@@ -7,7 +7,7 @@ __all__ = ['TABLES', 'LANGUAGES', 'Part', 'senses', 'telling', 'Hit', 'hits', 'g
 
 # %% ../../nbs/live/091_vocabulary.ipynb #9897d7d5
 from collections.abc import Container
-from functools import lru_cache
+from functools import lru_cache, partial
 from itertools import accumulate, compress
 from typing import NamedTuple
 from .. import patterns as re
@@ -172,6 +172,8 @@ def hits(text: str,                           # in plain letters
     "The words that matter in a text."
     return {lang: found for lang, found in _hits(text).items() if lang in only}
 
+_hit = partial(tuple.__new__, Hit)      # as `Hit(...)`, without a step in Python
+
 @lru_cache(4)      # rules and weights ask about the same text
 def _hits(text: str) -> dict[str, list[Hit]]:
     out: dict[str, list[Hit]] = {}
@@ -181,7 +183,7 @@ def _hits(text: str) -> dict[str, list[Hit]]:
     for k in compress(range(len(tokens)), map(_CLASSES.__getitem__, tokens)):
         word, at, start = tokens[k], ats[k], ends[2 * k]
         for lang, away, bits, a, b in _PLACED[word]:
-            out.setdefault(lang, []).append(Hit(at + away, bits, start + a, start + b))
+            out.setdefault(lang, []).append(_hit((at + away, bits, start + a, start + b)))
         next_two = [b[:41] for b in tokens[k + 1:k + 3]] if word in TABLES.phrases else []
         for rest, lang, bits in _begun(word, *next_two) if next_two else ():
             behind = tokens[k + 1:k + 1 + len(rest)]
