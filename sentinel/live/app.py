@@ -156,6 +156,7 @@ def make_live(guard: Guard,                              # decides
         "Numbers for Prometheus."
         return Response(guard.meter.told(), media_type=CONTENT_TYPE_LATEST)
 
+    app.router.route_class = APIRoute      # of routes that others add
     minds = Amiss(body=lambda path, data: CHECKS[path](data) if path in CHECKS else "",
                   empty=lambda path: "the body is empty" if path in CHECKS else "")
     app.add_middleware(Gate, limits=limits, meter=guard.meter, amiss=minds)

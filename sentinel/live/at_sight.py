@@ -6,10 +6,13 @@
 __all__ = ['words_at_sight']
 
 # %% ../../nbs/live/005_at_sight.ipynb #08bfe8d5
+from collections.abc import Iterator
+from functools import partial
+from typing import NamedTuple
 from .. import patterns as re
 from .commands import Word
 from .resolved import expanded
-from .quoting import DEEPEST_NESTING, MOST_STEPS, Node, Piece, State, value_of
+from .quoting import DEEPEST_NESTING, MOST_STEPS, Node, Piece, State, substituted, value_of
 
 # %% ../../nbs/live/005_at_sight.ipynb #e701cf06
 _BARE = r"[A-Za-z0-9_./:=@%,+-]++"
@@ -18,56 +21,121 @@ _PART = rf"(?:{_BARE}|\"(?:[^\"\\`$]++|{_NAME}|{_BRACED}|{_ARGUMENT})*+\"|'[^']*
 _WORD = rf"(?:{_ARGUMENT}(?![^ \t\\])|{_NAME}{_PART}*+|{_PART}++)"
 _LINE = re.compile(rf"(?![A-Za-z0-9_./:@%,+-]*=){_WORD}(?:(?:[ \t]|\\\n)++{_WORD})*+")
 _WORDS = re.compile(rf"(?:({_BARE})|(\"[^\"\\`$]*+\")|('[^']*+'))(?![^ \t\\])|{_WORD}")      # whole, or anything else
+_LETTERS, _ROW = re.compile(_BARE), re.compile(r"[A-Za-z0-9_./:=@%,+ \t-]+")
 _PARTS = re.compile(rf"({_BARE})|\"([^\"]*)\"|'([^']*)'|\$\{{?(\w+|[*@])\}}?")
 _NAMES = re.compile(f"{_NAME}|{_BRACED}|{_ARGUMENT}")
 
 # %% ../../nbs/live/005_at_sight.ipynb #89192dd6
-def _within(s: State, text: str) -> Piece:
-    "A text in double quotes, its variables replaced."
-    out, at, known = "", 0, True
+# a text and how it was written; a variable: its name, as it is written, `q` in quotes; or a command within quotes
+_Part = tuple[str, str, str] | Node
+
+def _within(text: str) -> Iterator[_Part]:
+    "The parts of a text in double quotes."
+    at = 0
     for m in _NAMES.finditer(text):
-        name = m[0]
-        value, told, _ = value_of(s, name[1:].strip("{}"), name)
-        s.steps += 1 + (name[1] == "{")
-        out, at, known = out + text[at:m.start()] + value, m.end(), known and told
-    out += text[at:]
-    return out, "q" * len(out), known
+        if at < m.start(): yield text[at:m.start()], "", "q"
+        yield m[0][1:].strip("{}"), m[0], "q"
+        at = m.end()
+    if at < len(text): yield text[at:], "", "q"
 
-def _piece(s: State, word: str) -> tuple[int, Piece]:
-    "How many parts a word has, and what they come to."
-    text = how = ""
-    known, count = True, 0
-    for m in _PARTS.finditer(word):
-        kind, count = m.lastindex, count + 1
-        s.steps += 1
-        if kind == 2: more, letters, told = _within(s, m[2])
-        elif kind == 4:
-            more, told, glob = value_of(s, m[4], m[0])
-            letters = ("q" if not told else "l" if glob else "v") * len(more)
-            s.steps += m[0][1] == "{"
-        else: more, told, letters = m[kind], True, ("l" if kind == 1 else "q") * len(m[kind])
-        text, how, known = text + more, how + letters, known and told
-    s.steps += count > 1
-    return count, (text, how, known)
+def _parts(word: str) -> tuple[int, int, list[_Part]]:
+    "How many parts a word has for the tree, how many steps it takes there, and what they are."
+    found: list[_Part] = []
+    count = 0
+    for count, m in enumerate(_PARTS.finditer(word), 1):
+        kind = m.lastindex
+        if kind == 2: found += _within(m[2])
+        elif kind == 4: found.append((m[4], m[0], ""))
+        else: found.append((m[kind], "", "l" if kind == 1 else "q"))
+    return count, count + (count > 1) + sum(bool(w) and (how == "q") + (w[1] == "{") for _, w, how in found), found
 
-_Sight = tuple[int, list[Word | tuple[str, tuple[int, int]]]]      # steps; words, those with variables as they are written
+def _piece(s: State, parts: list[_Part]) -> Piece:
+    "What parts come to."
+    text, how, known = "", "", True
+    for part in parts:
+        if isinstance(part, Node): (name, told, _), written, letter = substituted(s, part), "", "q"
+        else: (name, written, letter), told = part, True
+        known = known and told
+        if written:
+            name, told, glob = value_of(s, name, written)
+            known = known and told
+            letter = letter or ("q" if not told else "l" if glob else "v")
+        text += name
+        how += letter * len(name)
+    return text, how, known
+
+_word = partial(tuple.__new__, Word)      # as `Word(...)`, of all its fields, without a step in Python
+
+class _Open(NamedTuple):
+    "A word with variables."
+    kind: str
+    written: str
+    span: tuple[int, int]
+    parts: list[_Part]
+
+class _Sight(NamedTuple):
+    "What a command's text tells."
+    steps: int                       # that it takes
+    words: list[Word | _Open]
+    plain: bool                      # is none of them open?
 
 def _seen(s: State, n: Node, start: int, text: str) -> _Sight | None:
-    if "==" in text or n.has_error or not _LINE.fullmatch(text): return None
-    found: list[Word | tuple[str, tuple[int, int]]] = []
-    steps = 0
+    if "==" in text or n.has_error: return None
+    if _ROW.fullmatch(text) and "=" not in text.split(None, 1)[0]: return _row(start, text)
+    if not _LINE.fullmatch(text): return _by_tree(s, n) if '"' in text and "$(" in text else None
+    found: list[Word | _Open] = []
+    steps, plain = 0, True
     for m in _WORDS.finditer(text):
         kind, word, (a, b) = m.lastindex, m[0], m.span()
         if kind == 1:
-            found.append(Word(word, (start + a, start + b), True, False, True))
+            found.append(_word((word, (start + a, start + b), True, False, True, 0)))
             if not a: steps = 2
         elif kind and a:
-            found.append(Word(word[1:-1], (start + a, start + b), True, False, True, 1))
+            found.append(_word((word[1:-1], (start + a, start + b), True, False, True, 1)))
             steps += kind == 2
         else:
-            found.append((word, (start + a, start + b)))
-            if not a: steps = 1
-    return steps, found
+            count, more, parts = _parts(word)
+            single = a and count == 1 and word[1] != "{"
+            as_node = ("string" if word[0] == '"' else "simple_expansion" if word[0] == "$" else "") if single else ""
+            found.append(_Open(as_node, word, (start + a, start + b), parts))
+            steps, plain = steps + more + (not a), False
+    return _Sight(steps, found, plain)
+
+def _row(start: int, text: str) -> _Sight:
+    "What is told of words without quotes."
+    found: list[Word | _Open] = []
+    at = 0
+    for word in text.split():
+        at = text.index(word, at) + len(word)
+        found.append(_word((word, (start + at - len(word), start + at), True, False, True, 0)))
+    return _Sight(2, found, True)
+
+def _by_tree(s: State, n: Node) -> _Sight | None:
+    "What is told of a command with commands within its quotes."
+    found: list[Word | _Open] = []
+    steps = 0
+    for c in n.children:
+        kind, written, span = c.type, s.plain[c.start_byte:c.end_byte], (c.start_byte, c.end_byte)
+        if kind in ("command_name", "word", "number") and _LETTERS.fullmatch(written):
+            found.append(Word(written, span, True, False, True))
+            steps += 2 * (kind == "command_name")
+        elif kind == "raw_string": found.append(Word(written[1:-1], span, True, False, True, 1))
+        elif kind == "string" and "\\" not in written and "`" not in written:
+            steps += 1
+            parts: list[_Part] = []
+            at = span[0] + 1
+            for d in c.children:
+                if d.type in ('"', "string_content"): continue
+                if d.type not in ("simple_expansion", "command_substitution"): return None
+                if at < d.start_byte: parts.append((s.plain[at:d.start_byte], "", "q"))
+                name = s.plain[d.start_byte:d.end_byte]
+                parts.append((name[1:], name, "q") if d.type == "simple_expansion" else d)
+                at, steps = d.end_byte, steps + 1
+            if at < span[1] - 1: parts.append((s.plain[at:span[1] - 1], "", "q"))
+            if any(isinstance(p, Node) or p[1] for p in parts): found.append(_Open("string", written, span, parts))
+            else: found.append(Word(written[1:-1], span, True, False, True, 1))
+        else: return None
+    return _Sight(steps, found, False)
 
 def words_at_sight(s: State,
                    n: Node,      # a command
@@ -78,13 +146,10 @@ def words_at_sight(s: State,
     if place not in s.sights: s.sights[place] = _seen(s, n, start, s.plain[start:end])
     seen: _Sight | None = s.sights[place]
     if seen is None: return None
+    s.steps += seen.steps
+    if seen.plain: return seen.words[:]
     found: list[Word] = []
-    s.steps += seen[0]
-    for w in seen[1]:
-        if isinstance(w, Word): found.append(w); continue
-        word, span = w
-        count, piece = _piece(s, word)
-        single = span[0] > start and count == 1 and word[1] != "{"
-        kind = ("string" if word[0] == '"' else "simple_expansion" if word[0] == "$" else "") if single else ""
-        found += expanded(kind, word, span, piece)
+    for w in seen.words:
+        if isinstance(w, Word): found.append(w)
+        else: found += expanded(w.kind, w.written, w.span, _piece(s, w.parts))
     return found

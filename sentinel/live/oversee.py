@@ -117,8 +117,8 @@ def get_ready() -> None:
 # %% ../../nbs/live/122_oversee.ipynb #1dde66f5
 def effect_data(e: Effect) -> EffectData:
     "An effect in JSON types."
-    return EffectData(kind=e.kind, target=e.target[:500], scope=e.scope, undo=e.undo, environment=e.environment, tool=e.tool,
-                      why=e.why[:500], span=list(e.span))
+    return EffectData(kind=e.kind, target=e.target[:500], scope=e.scope, undo=e.undo, environment=e.environment,
+                      tool=e.tool, why=e.why[:500], span=list(e.span))
 
 def finding_data(f: Finding) -> FindingData:
     "A finding in JSON types."

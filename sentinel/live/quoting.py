@@ -55,7 +55,8 @@ class State:
         self.renames = b"alias" in self.source or b"enable" in self.source      # `true` may be another program then
         self.script = Script([], [])
 
-    def span(self, n: Node) -> tuple[int, int]: return self.at(n.start_byte), self.at(n.end_byte)
+    def span(self, n: Node) -> tuple[int, int]:
+        return (n.start_byte, n.end_byte) if self.plain else (self.at(n.start_byte), self.at(n.end_byte))
 
     def written(self, n: Node) -> str:
         if self.plain: return self.plain[n.start_byte:n.end_byte]
@@ -74,8 +75,8 @@ def inside(s: State, n: Node) -> None:
     s.depth += 1
     for c in n.named_children:
         s.steps += 1
-        if s.steps == MOST_STEPS: s.unread(n, "too long")
         if s.steps < MOST_STEPS: VISITS.get(c.type, inside)(s, c)
+        elif s.steps == MOST_STEPS: s.unread(n, "too long")
     s.depth -= 1
 
 # %% ../../nbs/live/003_quoting.ipynb #0d705d34

@@ -49,7 +49,8 @@ def _command(s: State, n: Node) -> None:
     if sets: s.variables = held      # they hold for this command only
     _run(s, n, found, sets, redirects, given)
 
-def _run(s: State, n: Node, found: list[Word], sets: list[tuple[str, Word]], redirects: list[Redirect], given: Word | None) -> None:
+def _run(s: State, n: Node, found: list[Word], sets: list[tuple[str, Word]], redirects: list[Redirect],
+         given: Word | None) -> None:
     name = found[0].text if found and found[0].known else ""
     if name in s.functions: return call(s, name, found[1:])
     here = s.variables.get("PWD")
@@ -68,15 +69,22 @@ def _add(s: State, n: Node, made: Command) -> None:
 # %% ../../nbs/live/006_script.ipynb #c304c7cd
 def call(s: State, name: str, args: list[Word]) -> None:
     if name in s.active or len(s.active) > 4 or len(s.script.commands) >= MOST_COMMANDS: return
-    others = {k: v for k, v in s.variables.items() if k not in ("@", "*") and not k.isdigit()}
-    held = {} if len(others) == len(s.variables) else {k: v for k, v in s.variables.items() if k not in others}
     given = {str(k): Value(w.text, w.known, w.glob) for k, w in enumerate(args, 1)}
     given |= {"@": list(given.values()), "*": list(given.values())} if args else {}
-    s.variables = others | given
+    held = _exchanged(s, given)
     s.called.add(name); s.active.append(name)
     inside(s, s.functions[name])
     s.active.pop()
-    s.variables = {k: v for k, v in s.variables.items() if k not in ("@", "*") and not k.isdigit()} | held
+    _exchanged(s, held)
+
+def _exchanged(s: State, given: dict[str, Value | list[Value]]) -> dict[str, Value | list[Value]]:
+    "The arguments that were there, others in their place."
+    s.variables = dict(s.variables)
+    held = {k: s.variables.pop(k) for k in [k for k in s.variables if k in _ALL or k.isdigit()]}
+    s.variables |= given
+    return held
+
+_ALL = frozenset("@*")
 
 def _function(s: State, n: Node) -> None:
     name, body = s.written(n.child_by_field_name("name")), n.child_by_field_name("body")

@@ -26,7 +26,7 @@ def written_by(text: str,                         # an action in shell
     out: dict[str, str] = {}
     sure_to = 0      # nothing before this place makes it unsure whether a command runs
     for c in parsed(text := text.strip()).commands if ">" in text or "tee" in text else ():
-        if not c.redirects and c.program != "tee": continue
+        if not c.redirects and not (c.words and "tee" in c.words[0].text.lower()): continue      # most write no file
         appends = c.program == "tee" and any(w.text in ("-a", "--append") for w in c.args)
         more = appends or any(r.how == ">>" for r in c.redirects)
         names = [r.file for r in c.redirects if r.how in (">", ">>", ">|", "&>")]

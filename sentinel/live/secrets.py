@@ -47,7 +47,7 @@ class Known(set[str]):
     counted = 0
 
     def within(self, text: str) -> Iterator[tuple[int, int]]:
-        "Where any of them stand. Many of one length are looked for together, so that thousands take no longer than one."
+        "Where any of them stand. Many of one length are looked for together: thousands take no longer than one."
         if len(self) != self.counted:      # it only grows
             self.by_length, self.counted = {}, len(self)
             for s in self: self.by_length.setdefault(len(s), set()).add(s)

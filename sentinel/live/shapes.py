@@ -139,6 +139,6 @@ def hinted(text: str,
            among: Sequence[str] = HINTS,      # those of a text that this one is a part of
           ) -> list[str]:
     "The hints in a text: without any, there is no secret in it that could be known."
-    if len(text) > LONG: text = '"'.join(dict.fromkeys(text.split('"')))      # no hint has a quote in it: each part once
+    if len(text) > LONG: text = '"'.join(dict.fromkeys(text.split('"')))      # no hint has a quote in it
     low = text.lower()
     return [h for h in among if h in (text if h in _EXACT else low)]

@@ -19,8 +19,7 @@ from .whole import parsed
 # %% ../../nbs/live/008_shell.ipynb #1368064f
 REGISTRY: dict[str, Reader] = {}      # by program, in lower case
 
-def _reader(c: Command) -> Reader | None:
-    name = c.program
+def _reader(c: Command, name: str) -> Reader | None:
     if name in REGISTRY: return REGISTRY[name]
     if (plain := re.sub(r"-?[0-9][0-9.]*$", "", name)) in REGISTRY and plain:
         return REGISTRY[plain]     # python3.11, gcc-12
@@ -59,6 +58,7 @@ def effects_of(c: Command,           # what is run
               ) -> list[Effect]:
     "What a command would do, by its program's reader. Never raises."
     found: list[Effect] = []
+    tool = c.program
     _nested.depth = getattr(_nested, "depth", 0) + 1
     try:
         found += _settings(c, setting)
@@ -67,7 +67,7 @@ def effects_of(c: Command,           # what is run
         elif c.words and not c.words[0].known:
             found.append(Effect("unread", c.words[0].text[:80], why="its program is not known"))
         elif c.words and c.words[0].text:
-            reader = _reader(c)
+            reader = _reader(c, tool)
             unheard = Effect("unread", c.program[:80], why="a program that nobody told of")
             found += reader(c, setting) if reader else [unheard]
         if c.redirects and ">" in REGISTRY: found += REGISTRY[">"](c, setting)
@@ -75,9 +75,10 @@ def effects_of(c: Command,           # what is run
     except Exception as e:      # what could not be read is not passed
         found.append(Effect("unread", c.program[:80], why=f"its reader failed: {type(e).__name__}"))
     finally: _nested.depth -= 1
-    place, tool, span = environment_of(c.host) if c.host else "unknown", c.program, c.span
-    filled = lambda e: Effect(e.kind, e.target, e.scope, e.undo, min(place, e.environment, key=ENVIRONMENTS.index) if c.host
-                              else e.environment, e.tool or tool, e.why, span if e.span == (0, 0) else e.span)
+    place, span = environment_of(c.host) if c.host else "unknown", c.span
+    def filled(e: Effect) -> Effect:
+        where = min(place, e.environment, key=ENVIRONMENTS.index) if c.host else e.environment
+        return Effect(e.kind, e.target, e.scope, e.undo, where, e.tool or tool, e.why, span if e.span == (0, 0) else e.span)
     return [filled(e) for e in found] or [Effect("reads", tool=tool, span=span, environment=place)]
 
 def shell(text: str,              # one line or a whole script
@@ -96,9 +97,10 @@ def shell(text: str,              # one line or a whole script
 # %% ../../nbs/live/008_shell.ipynb #fa235e96
 FETCHERS = frozenset("curl wget fetch http https httpie aria2c nc ncat netcat socat ftp lftp lynx tftp scp iwr "
                      "irm".split())
-PRINTERS = frozenset("""ssh-agent gpg-agent keychain direnv brew pyenv rbenv nodenv jenv goenv conda mamba micromamba minikube docker-machine dircolors
-starship zoxide fnm opam luarocks thefuck register-python-argcomplete lesspipe resize mise asdf rtx fzf atuin oh-my-posh rustup poetry pipenv pip
-kubectl helm gh glab docker podman kind k3d flux argocd stern eksctl terraform npm pnpm yarn uv pdm hatch just task deno bun volta""".split())
+PRINTERS = frozenset("""ssh-agent gpg-agent keychain direnv brew pyenv rbenv nodenv jenv goenv conda mamba micromamba minikube
+docker-machine dircolors starship zoxide fnm opam luarocks thefuck register-python-argcomplete lesspipe resize mise asdf
+rtx fzf atuin oh-my-posh rustup poetry pipenv pip kubectl helm gh glab docker podman kind k3d flux argocd stern eksctl
+terraform npm pnpm yarn uv pdm hatch just task deno bun volta""".split())
 
 def fetched(c: Command | None) -> str:
     "Where a command, or one piped into it, gets its text from; empty if not from the net."

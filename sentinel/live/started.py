@@ -146,13 +146,15 @@ def _within(c: Command, setting: Setting) -> list[Effect]:
 
 def _looked_at(c: Command) -> bool:
     "Can any of these tables tell something of a command? Of most commands none does."
-    if c.program in _KNOWN or c.program.endswith("config"): return True
+    if (program := c.program) in _KNOWN or program.endswith("config"): return True
     texts = [w.text for w in c.args]
-    return texts[:1] == ["-jar"] or "config" in [t.lower() for t in texts[:2]] \
-        or any(t[:2] == "--" and t.partition("=")[0] in _LOSES for t in texts)
+    for t in texts:
+        if t[:2] == "--" and t.partition("=")[0] in _LOSES: return True
+    return texts[:1] == ["-jar"] or "config" in [t.lower() for t in texts[:2]]
 
-_KNOWN = frozenset("ssh scp sftp autossh sshfs apt apt-get dpkg aptitude less more most zless make gmake gdb lldb git ip go cargo dotnet "
-                   "deno bun swift zig dart java".split()) | _INSTALLERS | _WITHIN.keys() | {n.partition(":")[0] for n in TEXTS}
+_KNOWN = frozenset("ssh scp sftp autossh sshfs apt apt-get dpkg aptitude less more most zless make gmake gdb lldb git ip "
+                   "go cargo dotnet deno bun swift zig dart java".split())
+_KNOWN |= _INSTALLERS | _WITHIN.keys() | {n.partition(":")[0] for n in TEXTS}
 
 def _started(c: Command, setting: Setting) -> list[Effect]:
     if not _looked_at(c): return []

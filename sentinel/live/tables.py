@@ -169,10 +169,11 @@ def row_of(entry: Entry, key: Key) -> dict[str, Any]:
     "A verdict as a row, its place in the chain left open. Raises ValueError for what cannot be stored."
     a = entry.answer
     row: dict[str, Any] = {"request_hash": request_hash(key, entry.request)}
-    said = clean_json([entry.request, {k: v for k, v in a.items() if k not in OWN}, *(a.get(k) or [] for k in JSON_COLUMN)])
+    rest = {k: v for k, v in a.items() if k not in OWN}
+    said = clean_json([entry.request, rest, *(a.get(k) or [] for k in JSON_COLUMN)])
     row["redactions"] = said[0][1]
     row |= zip(("request", "answer", *JSON_COLUMN.values()), (text for text, _ in said))
-    for k, column in COLUMN.items(): row[column] = (amount if column in ("risk", "latency_ms") else name_of)(k, a.get(k))
+    for k, col in COLUMN.items(): row[col] = (amount if col in ("risk", "latency_ms") else name_of)(k, a.get(k))
     row |= {"shielded": int(bool(a.get("shield_triggered"))), "grader": name_of("grader", entry.grader),
             "client": name_of("client", entry.client),
             "session": name_of("session", entry.request.get("session")),
@@ -188,7 +189,7 @@ class Item(NamedTuple):
     files: Sequence[Mapping[str, Any]] = ()     # rows, not sealed yet
 
 def item_of(entry: Entry, key: Key) -> Item:
-    "A verdict with what belongs to it, ready to be committed. Raises ValueError for what cannot be stored."
+    "A verdict with what belongs to it, to be committed. Raises ValueError for what cannot be stored."
     row = row_of(entry, key)
     return Item("verdicts", row, entry.policy,
                 [file_row(entry.client, row["session"], p, t) for p, t in entry.files.items()])

@@ -12,7 +12,8 @@ from functools import lru_cache, partial
 from typing import NamedTuple
 from .. import patterns as re
 from .codes import LIMIT, decoded, hidden
-from .letters import PLAIN, SEEN, TURNED, Back, Remembered, Step, back_from, fold, replaced, same, translated, words
+from .letters import PLAIN, SEEN, TURNED, Back, Remembered, Step, back_from, fold, replaced, same
+from .letters import translated, words
 
 # %% ../../nbs/live/090_views.ipynb #161c6f43
 class View(NamedTuple):
@@ -28,7 +29,7 @@ _GAP = r"[-.*_|~+·•'`^/,]{1,2}"
 _BETWEEN = re.compile(rf"(?<=[^\W\d_]){_GAP}(?=[^\W\d_])")
 _GAPS = str.maketrans("", "", "-.*_|~+·•'`^/,")
 _COMPOUND = re.compile(rf"(?<![^\W\d_])[^\W\d_]{{1,30}}+(?:{_GAP}[^\W\d_]{{1,30}}+)+")
-_ASCII_COMPOUND = re.compile(r"(?<![a-z])[a-z]{1,30}+(?:[-.*_|~+'`^/,]{1,2}[a-z]{1,30}+)+")      # the same in plain letters
+_ASCII_COMPOUND = re.compile(r"(?<![a-z])[a-z]{1,30}+(?:[-.*_|~+'`^/,]{1,2}[a-z]{1,30}+)+")      # of ASCII
 
 def _four_alone(those: Sequence[str]) -> bool:
     "Are four words of one letter in a row?"
@@ -62,7 +63,7 @@ _OTHER = {"atbash": str.maketrans("abcdefghijklmnopqrstuvwxyz", "zyxwvutsrqponml
 
 # %% ../../nbs/live/090_views.ipynb #cce60595
 def _hints(known: Callable[[str], object], word: str) -> tuple[int, int, int] | None:
-    "What speaks for reading a text backwards, in rot13, or with letters for digits: a long word counts twice. None: nothing."
+    "What speaks for reading a text backwards, in rot13, or with letters for digits, if anything: a long word counts twice."
     if len(word) < 3 or len(word) > 24 or word.isdigit(): return None
     backwards, much, rot13, digits = bool(known(word[::-1])), 1 + (len(word) > 5), False, False
     if word.isalpha(): rot13 = bool(word.isascii() and known(word.translate(_shifted(13))))
@@ -70,7 +71,8 @@ def _hints(known: Callable[[str], object], word: str) -> tuple[int, int, int] | 
     return (backwards * much, rot13 * much, int(digits)) if backwards or rot13 or digits else None
 
 @lru_cache(4)
-def _hinting(known: Callable[[str], object]) -> Remembered[tuple[int, int, int] | None]: return Remembered(partial(_hints, known))
+def _hinting(known: Callable[[str], object]) -> Remembered[tuple[int, int, int] | None]:
+    return Remembered(partial(_hints, known))
 
 def _few_vowels(those: list[str]) -> bool:
     "Are there words, with fewer vowels than people write in them?"

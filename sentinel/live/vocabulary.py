@@ -7,7 +7,7 @@ __all__ = ['TABLES', 'LANGUAGES', 'Part', 'senses', 'telling', 'Hit', 'hits', 'g
 
 # %% ../../nbs/live/091_vocabulary.ipynb #9897d7d5
 from collections.abc import Container
-from functools import lru_cache
+from functools import lru_cache, partial
 from itertools import accumulate, compress
 from typing import NamedTuple
 from .. import patterns as re
@@ -58,7 +58,7 @@ _SIGN = re.compile(f"[{''.join(TABLES.inside)}]")      # that a word begins with
 def _signs(word: str) -> tuple[Part, ...]:
     "The words in writing without blanks, each place taken by the longest."
     parts, at = [], 0
-    seen: dict[str, tuple[int, list[tuple[int, tuple[Sense, ...]]]]] = {}      # by what follows: a long text repeats itself
+    seen: dict[str, tuple[int, list[tuple[int, tuple[Sense, ...]]]]] = {}      # by what follows: long texts repeat
     while m := _SIGN.search(word, at):
         at = m.start()
         if (ahead := word[at:at + _AHEAD]) not in seen:
@@ -73,7 +73,7 @@ def _signs(word: str) -> tuple[Part, ...]:
     return tuple(parts)
 
 def _run_together(word: str) -> tuple[Part, ...]:
-    "The words that a long one is made of, each place taken by the longest; nothing if more than a quarter is none of them."
+    "The words that a long one is made of, each place taken by the longest; nothing if a quarter of it is none."
     parts, at, misses = [], 0, len(word) / 4
     while at < len(word):
         fits = [x for x in _glued().get(word[at:at + 3], ()) if word.startswith(x[0], at)]
@@ -145,14 +145,16 @@ def _step(token: str) -> float:
 def _placed(word: str) -> list[tuple[str, float, int, int, int]]:
     "The parts of a word that have a class: language, how far from its beginning, classes, start, end."
     apart = 2 if word[0] >= "\u2e80" else 4
-    return [(lang, part.start / apart, bits, part.start, part.end) for part in senses(word) for lang, bits in part.senses]
+    return [(lang, p.start / apart, bits, p.start, p.end) for p in senses(word) for lang, bits in p.senses]
 
 def _classed(word: str) -> tuple[tuple[Sense, ...], tuple[tuple[str, str, int], ...]] | None:
     begun = TABLES.phrases.get(word)
     if not (parts := _meant(word)) and not begun: return None      # as of nearly every word: nothing else is kept of it
-    return _sum([s for part in parts for s in part.senses]), tuple((rest[0], lang, bits) for rest, lang, bits in begun or ())
+    own = _sum([s for part in parts for s in part.senses])
+    return own, tuple((rest[0], lang, bits) for rest, lang, bits in begun or ())
 
-_CLASSES = Remembered(_classed)      # of a word, and those of phrases that begin with it, each with its second word; None: none
+# the classes of a word, and those of phrases that begin with it, each with its second word; None if there are none
+_CLASSES = Remembered(_classed)
 _STEPS, _PLACED = Remembered(_step), Remembered(_placed)
 
 def _fits(pattern: str, word: str) -> bool:
@@ -170,6 +172,8 @@ def hits(text: str,                           # in plain letters
     "The words that matter in a text."
     return {lang: found for lang, found in _hits(text).items() if lang in only}
 
+_hit = partial(tuple.__new__, Hit)      # as `Hit(...)`, without a step in Python
+
 @lru_cache(4)      # rules and weights ask about the same text
 def _hits(text: str) -> dict[str, list[Hit]]:
     out: dict[str, list[Hit]] = {}
@@ -178,7 +182,8 @@ def _hits(text: str) -> dict[str, list[Hit]]:
     ats = list(accumulate(map(_STEPS.__getitem__, tokens), initial=1.))
     for k in compress(range(len(tokens)), map(_CLASSES.__getitem__, tokens)):
         word, at, start = tokens[k], ats[k], ends[2 * k]
-        for lang, away, bits, a, b in _PLACED[word]: out.setdefault(lang, []).append(Hit(at + away, bits, start + a, start + b))
+        for lang, away, bits, a, b in _PLACED[word]:
+            out.setdefault(lang, []).append(_hit((at + away, bits, start + a, start + b)))
         next_two = [b[:41] for b in tokens[k + 1:k + 3]] if word in TABLES.phrases else []
         for rest, lang, bits in _begun(word, *next_two) if next_two else ():
             behind = tokens[k + 1:k + 1 + len(rest)]

@@ -9,7 +9,7 @@ __all__ = ['PLACES', 'KINDS', 'TERM', 'WORDS', 'ORDER', 'TOKEN', 'WINDOW', 'STEP
 
 # %% ../../nbs/live/095_weighing.ipynb #b0f8a343
 import json
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache, reduce
 from itertools import accumulate, combinations
@@ -50,7 +50,7 @@ def read_weights(name: str = "weights") -> Weights:     # in `sentinel/assets/sh
 
 @lru_cache(1)
 def weights() -> Weights:
-    "The ones that ship, read by the first text that needs them."
+    "The ones that ship, read when a text needs them."
     return read_weights()
 
 # %% ../../nbs/live/095_weighing.ipynb #68375bfe
@@ -115,7 +115,7 @@ def _beside(left: str, right: str) -> int:
 _SHORT = itemgetter(slice(7))
 
 def _sums_of_words(words: Sequence[str]) -> tuple[list[int], list[int]]:
-    "Up to each word: what words weigh and how many parts they have; what neighbours weigh."
+    "Up to each word: what words weigh, with their parts; what neighbours weigh."
     short, sums = list(map(_SHORT, words)), lambda numbers: list(accumulate(numbers, initial=0))
     return sums(map(_WORDS.__getitem__, words)), sums(map(_beside, short, short[1:]))
 
@@ -144,46 +144,46 @@ def _numbers(bits: int) -> tuple[int, ...]: return tuple(k for k in range(KINDS)
 
 _Sums = tuple[int, int, int, int]
 
-def _scanned(text: str, by: Mapping[str, Sequence[Hit]]) -> Iterator[tuple[_Sums, int, tuple[int, ...], Callable[..., Window]]]:
-    "The windows of a text: sums, classes, place, and what makes a window of them."
+_Scan = tuple[_Sums, int, tuple[int, ...], Callable[..., Window]]
+
+def _scanned(text: str, by: Mapping[str, Sequence[Hit]]) -> Iterator[_Scan]:
+    "Windows: sums, classes, place, and what makes one."
     common, start_of = by.get("any", ()), itemgetter(2)
     langs = [sorted((*found, *common), key=start_of) for lang, found in by.items() if lang != "any"]
     langs = langs or [sorted(common, key=start_of)]
-    placed = []
-    for n, some in enumerate(langs):
-        bits = [h.bits for h in some]
-        if (variety := reduce(or_, bits, 0).bit_count()) >= FEWEST: placed.append((variety, -n, [h.start for h in some], bits))
+    placed = [n for n, some in enumerate(langs) if reduce(or_, [h.bits for h in some], 0).bit_count() >= FEWEST]
     if not placed: return      # no window can have so many
-    placed.sort(reverse=True)      # the first of those that have most
     cut = (_ASCII_TOKEN if text.isascii() else TOKEN).split(text)
     named, ends = cut[1::2], list(accumulate(map(len, cut)))
     def window(sums: _Sums, bits: int, first: int, last: int, n: int, a: int, b: int) -> Window:
         found = langs[n][a:b + AHEAD]
         return Window(named[first:last], found, b - a, sums, _numbers(bits), ends[2 * first], ends[2 * last - 1])
-    chosen: list[tuple[int, int, int, int, int, int]] = []
-    orders: dict[int, tuple[list[int], list[int]]] = {}
-    for first in range(0, max(1, len(named) - WINDOW + STEP), STEP):
-        last = min(first + WINDOW, len(named))
-        if last <= first: break
-        start, end, best, most, n, lang = ends[2 * first], ends[2 * last - 1], 0, FEWEST, -1, (0, 0)
-        for variety, minus, starts, classes in placed:
-            if variety < most: break
-            a, b, bits = bisect_left(starts, start), bisect_left(starts, end), 0
-            for one in classes[a:b]: bits |= one
-            count = bits.bit_count()
-            if count > most or count == most and (n < 0 or -minus < n): best, most, n, lang = bits, count, -minus, (a, b)
-        if n >= 0: chosen.append((best, first, last, n, *lang))
-    for (best, *place), (both, pairs) in zip(chosen, _sums(named, [c[1:3] for c in chosen]) if chosen else ()):
-        first, last, n, a, b = place
-        if n not in orders: orders[n] = _sums_of_order(langs[n])
-        order, steps = orders[n]
+    starts, count = ends[:2 * len(named):2], len(range(0, max(1, len(named) - WINDOW + STEP), STEP))
+    best: dict[int, tuple[int, int, int]] = {}      # by window: how many classes, minus the language, which
+    for n in placed:
+        seen: dict[int, int] = {}
+        for h in langs[n]:
+            at = bisect_right(starts, h.start) - 1      # the word, which is in some windows
+            for k in range(max(0, (at - WINDOW + STEP) // STEP), min(at // STEP + 1, count)):
+                seen[k] = seen.get(k, 0) | h.bits
+        for k, bits in seen.items():
+            if (many := bits.bit_count()) >= FEWEST: best[k] = max(best.get(k, (0, 0, 0)), (many, -n, bits))
+    chosen = [(k * STEP, min(k * STEP + WINDOW, len(named))) for k in sorted(best)]
+    orders: dict[int, tuple[list[int], list[int], list[int]]] = {}
+    for k, (first, last), (both, pairs) in zip(sorted(best), chosen, _sums(named, chosen) if chosen else ()):
+        _, minus, bits = best[k]
+        if minus not in orders:
+            orders[minus] = [h.start for h in langs[-minus]], *_sums_of_order(langs[-minus])
+        places, order, steps = orders[minus]
+        a, b = bisect_left(places, ends[2 * first]), bisect_left(places, ends[2 * last - 1])
         weighs, parts = apart(both)
-        yield (weighs + pairs, parts + last - first - 1, order[b] - order[a], steps[b] - steps[a]), best, tuple(place), window
+        sums = weighs + pairs, parts + last - first - 1, order[b] - order[a], steps[b] - steps[a]
+        yield sums, bits, (first, last, -minus, a, b), window
 
 def windows(text: str,                              # in plain letters
             by: Mapping[str, Sequence[Hit]],        # its words that have a class, by language
            ) -> Iterator[Window]:
-    "The windows of a text that have words of several classes."
+    "The windows of a text with words of several classes."
     for sums, bits, place, window in _scanned(text, by): yield window(sums, bits, *place)
 
 @lru_cache(4096)

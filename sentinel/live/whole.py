@@ -57,12 +57,14 @@ def parsed(text: str,             # one line or a whole script
 
 _ASKED = frozenset("type declare which command unset export typeset hash".split())
 _COMMENTS = tree_sitter.Query(GRAMMAR, "(comment) @comment")
-_LISTS = frozenset("program list pipeline compound_statement do_group if_statement else_clause subshell case_statement".split())
+_LISTS = frozenset("program list pipeline compound_statement do_group if_statement else_clause subshell "
+                   "case_statement".split())
 
 def _blank(text: str) -> str:
-    "A text without its comments, if these can be nothing else: each stands between statements, when the others are read."
+    "A text without its comments, if these can be nothing else: each stands between statements, as the rest is read."
     spans = comments_in(text)
-    if len(text) > LARGEST_TEXT or not 0 < len(spans) < 200 or not text.isascii() or (bare := uncommented(text)) == text: return text
+    if len(text) > LARGEST_TEXT or not 0 < len(spans) < 200 or not text.isascii(): return text
+    if (bare := uncommented(text)) == text: return text
     if any(text[a] != "#" or text[a - 2:a - 1] == "\\" for a, _ in spans): return text      # `\ #` is a word
     root = _tree(bare.encode())
     if root is None or root.has_error: return text

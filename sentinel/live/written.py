@@ -28,8 +28,8 @@ _ENDS = re.compile(r"[^\s./][.!?]$")      # `git restore .` ends with a folder
 _FLAG = re.compile(r"-(?<![\w-].)-?[A-Za-z]")      # a search jumps from dash to dash
 _ALONE = "{}[]<>|&$=\\;"      # each of these is a token, whatever stands beside it
 _MARKS = frozenset(_ALONE + "*")
-_CMDLET = re.compile("-[A-Z](?:" + "|".join(rf"(?<=\b{verb}..)" for verb in "New Get Set Remove Stop Start Invoke Clear Import "
-                                            "Export Out Add Restart Write".split()) + ")")
+_DONE = "New Get Set Remove Stop Start Invoke Clear Import Export Out Add Restart Write".split()
+_CMDLET = re.compile("-[A-Z](?:" + "|".join(rf"(?<=\b{verb}..)" for verb in _DONE) + ")")
 _LETTERS = bytes(k if k < 128 and chr(k).isalpha() else 32 for k in range(256))
 
 # %% ../../nbs/live/087_written.ipynb #86c3b4cd
@@ -55,7 +55,7 @@ _PRINTS = re.compile(r"(?:printf|echo)\s+(?:-\w+\s+)*['\"$]|[A-Za-z_]\w*\s+=\s+[
 def _told(head: str) -> bool:
     if not head or head.startswith(("--- ", "diff ", "@@")) or _CMDLET.search(head) or _PRINTS.match(head): return False
     flags = len(_FLAG.findall(head))
-    if head.isascii():      # there are at most as many words as runs of letters: a long script is seen to be none at a glance
+    if head.isascii():      # there are at most as many words as runs of letters: most scripts are seen to be none
         if 4 * (sum(map(head.count, _ALONE)) + flags) > len(head.encode().translate(_LETTERS).split()): return False
         tokens = TOKEN.findall(head.lower())
     else:
