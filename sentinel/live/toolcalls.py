@@ -87,6 +87,7 @@ def _call(text: str, setting: Setting, depth: int) -> list[Effect] | None:
     if call.purpose: names = []
     said = words(" ".join([*names, *(x for x in call.given if len(x) < 200)])[:2000], setting) if names else []
     out = call.found + (said if not call.found or harm(said) else [])
+    if call.purpose and not out: out = [Effect("says", name)]      # nothing was given to it
     return [e._replace(span=(0, len(text))) for e in out] or None
 
 def effects_in(text: str, setting: Setting, tool: str = "", depth: int = 0) -> list[Effect]:
