@@ -17,8 +17,11 @@ yaml = later("yaml")
 _TOP = r"\A(?:[ \t]*(?:[#;][^\n]*|//[^\n]*|---)?\n)*"
 _FORMS = {
     "unit": _TOP + r"[ \t]*\[[A-Za-z][\w .:\"-]{0,60}\][ \t]*\n",
-    "blocks": _TOP + r"[ \t]*(?:job|resource|data|provider|variable|module|terraform|locals|output|group|task|source|build)\b(?:[ \t]+\"[^\"\n]*\"){0,2}[ \t]*\{",
-    "bicep": _TOP + r"[ \t]*(?:@\w+\([^\n]*\)\s*)*(?:param[ \t]+\w+[ \t]+(?:string|int|bool|object|array)\b[^\n]*|targetScope[ \t]*=[^\n]*|(?:resource|module)[ \t]+\w+[ \t]+'[^'\n]*'[ \t]*=[ \t]*(?:if[^\n{]*)?\{)",
+    "blocks": _TOP + r"[ \t]*(?:job|resource|data|provider|variable|module|terraform|locals|output|group|task|source|"
+                     r"build)\b(?:[ \t]+\"[^\"\n]*\"){0,2}[ \t]*\{",
+    "bicep": _TOP + r"[ \t]*(?:@\w+\([^\n]*\)\s*)*(?:param[ \t]+\w+[ \t]+(?:string|int|bool|object|array)\b[^\n]*|"
+                    r"targetScope[ \t]*=[^\n]*|(?:resource|module)[ \t]+\w+[ \t]+'[^'\n]*'[ \t]*=[ \t]*"
+                    r"(?:if[^\n{]*)?\{)",
     "puppet": _TOP + r"[ \t]*(?:class|define|node)?[ \t]*[a-z][\w:]*[ \t]*\{[ \t]*(?:['\"$\[]|$)[^\n]*(?:=>|:[ \t]*$|:\s*\w+[ \t]*=>)",
     "chef": _TOP + r"[ \t]*[a-z]\w*[ \t]+['\"][^'\"\n]+['\"](?:[ \t]+do[ \t]*$|[ \t]*$)",
     "nix": _TOP + r"[ \t]*(?:\{[ \t]*[\w?,.<> ]*(?:\.\.\.|<nixpkgs>)[^\n]*\}[ \t]*:|[a-z][\w-]*(?:\.[\w\"-]+)+[ \t]*=[ \t]*(?:[^=\n;]*;|\{|\[|''|\"))",

@@ -84,21 +84,28 @@ NAMED: tuple[Named, ...] = (
     _named("password", _HINTS, rf"(?<![\w-])--?(?:[a-z]{{1,15}}-){{0,3}}(?:{_WORD}|pass)[= ] {{0,3}}(?!-){_VALUE}"),
     _named("password", _HINTS, rf"(?<![\w-])--?(?:[a-z]{{1,15}}-){{0,3}}{LOOSE}[= ] {{0,3}}(?!-){_VALUE}", False),
     _named("password", "password identified", r"\b(?:identified {1,3}(?:with {1,3}\w{1,40} {1,3})?by|password) {1,3}(?:as {1,3})?'([^'\n]{1,500})'"),
-    _named("password", "curl wget http xh", r"\b(?:curl|http|https|xh)\b[^\n|;]{0,160}? (?:-u|--user|-a|--auth)[= ] {0,3}(?:\"[^\s:\"]{1,99}:([^\"\n]{1,500})\"|'[^\s:']{1,99}:([^'\n]{1,500})'|[^\s:\"'/]{1,99}:([^\s\"']{1,500}))"),
+    _named("password", "curl wget http xh", r"\b(?:curl|http|https|xh)\b[^\n|;]{0,160}? (?:-u|--user|-a|"
+                                            r"--auth)[= ] {0,3}(?:\"[^\s:\"]{1,99}:([^\"\n]{1,500})\"|"
+                                            r"'[^\s:']{1,99}:([^'\n]{1,500})'|[^\s:\"'/]{1,99}:([^\s\"']{1,500}))"),
     _named("password", "mysql mariadb mycli", rf"\b{_DATABASE}\b[^\n|;]{{0,160}}? -p{_q}([^\s\"'-][^\s\"']{{0,200}})"),
     _named("password", "sshpass", rf"\bsshpass {{1,3}}-p {{0,3}}{_VALUE}"),
     _named("password", "redis-cli", rf"\bredis-cli\b[^\n|;]{{0,160}}? -a {{1,3}}{_VALUE}"),
     _named("password", "login mongo sqlcmd ldap osql bcp",
-           rf"\b(?:(?:docker|podman|helm registry|az|oc|nerdctl) login\b|mongo\w{{0,10}}\b|sqlcmd\b|osql\b|bcp\b|ldap\w{{2,10}}\b)[^\n|;]{{0,160}}? -[pw] {{1,3}}(?!-){_VALUE}"),
+           rf"\b(?:(?:docker|podman|helm registry|az|oc|nerdctl) login\b|mongo\w{{0,10}}\b|sqlcmd\b|osql\b|bcp\b|"
+           rf"ldap\w{{2,10}}\b)[^\n|;]{{0,160}}? -[pw] {{1,3}}(?!-){_VALUE}"),
     _named("password", "chpasswd", rf"\becho {{1,3}}(?:-\w {{1,3}})?{_q}[\w.-]{{1,60}}:([^\s\"']{{1,200}}){_q} {{0,3}}\| {{0,3}}(?:sudo {{1,3}})?chpasswd"),
     _named("password", "openssl pass:", r"\bpass(?:in|out)? {0,3}(?:pass)?:([^\s\"']{1,200})"),
     _named("password", "htpasswd", rf"\bhtpasswd {{1,3}}-\w{{0,5}}b\w{{0,5}} {{1,3}}\S{{1,200}} {{1,3}}\S{{1,100}} {{1,3}}{_VALUE}"),
     _named("password", "aws_secret aws_session", rf"aws_(?:secret_access_key|session_token) {{1,3}}{_VALUE}"),
     _named("basic-auth", "://", r"(?<=://)[^\s/?#'\"@:]{0,200}:([^\s'\"/]{1,500})@"),
-    _named("authorization", "authorization", rf"authorization{_q} {{0,3}}[:=,] {{0,3}}{_q}(?:(?:bearer|basic|token|digest|apikey|negotiate|key|splunk) {{1,3}})?([^\s\"',]{{6,4000}})"),
+    _named("authorization", "authorization", rf"authorization{_q} {{0,3}}[:=,] {{0,3}}{_q}(?:(?:bearer|basic|token|"
+                                             rf"digest|apikey|negotiate|key|splunk) {{1,3}})?([^\s\"',]{{6,4000}})"),
     _named("authorization", "bearer", r"\bbearer {1,3}((?=[a-z._~+/=-]{0,60}\d)[\w.~+/=-]{8,4000})"),
-    _named("authorization", "x- private-token api-key", rf"(?:x-api-key|x-auth-token|x-vault-token|private-token|x-\w{{1,30}}-token|api-key){_q} {{0,3}}: {{0,3}}{_q}([^\s\"']{{6,4000}})"),
-    _named("signature", "sig= signature= _token= token=", r"[?&](?:sig|signature|x-amz-signature|x-amz-security-token|access_token|token)=([^&\s\"']{16,4000})"),
+    _named("authorization", "x- private-token api-key", rf"(?:x-api-key|x-auth-token|x-vault-token|private-token|"
+                                                        rf"x-\w{{1,30}}-token|"
+                                                        rf"api-key){_q} {{0,3}}: {{0,3}}{_q}([^\s\"']{{6,4000}})"),
+    _named("signature", "sig= signature= _token= token=",
+           r"[?&](?:sig|signature|x-amz-signature|x-amz-security-token|access_token|token)=([^&\s\"']{16,4000})"),
     _named("cookie", "cookie", r"\b(?:set-)?cookie: {0,3}([^\s;=\"']{1,100}=[^\n\"']{6,4000})"),
     _named("npm-token", "_auth", r":_(?:authtoken|auth|password) {0,3}= {0,3}([^\s\"']{6,500})"),
 )
