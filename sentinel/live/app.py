@@ -107,8 +107,8 @@ def make_live(guard: Guard,                              # decides
     ok = lambda what, schema: ends(200, what, schema)
 
     @app.post("/live/oversee", tags=["live"],
-              responses=ok("the verdict", schema_of(VerdictOut)) | POSTING | ends(409,
-                                                                                  "the request_id of another request"),
+              responses=ok("the verdict", schema_of(VerdictOut)) | POSTING
+              | ends(409, "the request_id of another request"),
               openapi_extra=posts(ask_schema(), EXAMPLES))
     async def oversee(request: Request) -> Response:
         "Ask about one action."
