@@ -11,6 +11,7 @@ from .. import patterns as re
 
 # %% ../../nbs/live/081_wishes.ipynb #9f7246d4
 _PARTS = {
+    "LINE": r"(?m:^)",
     "STORE": r"(?:databases?|db\d*|buckets?|clusters?|volumes?|disks?|servers?|storage|tables?|prod\w*|environments?|"
              r"accounts?|tenants?|warehouse|registry|queues?|nodes?|vms?|instances?|snapshots?|backups?|hosts?)",
     "LIVE": r"(?:prod\w*|customers?|live|primary|billing|ledger|orders)(?:'s)?",
@@ -35,17 +36,18 @@ CROWD(?:\s+[\w'-]+){0,4}?\s+(?:should|shall|will|gets\s+to)\s+(?:be(?:come)?\s+)
  employee|member|password)\w*\b[^.]{0,100}\b(?:e?-?mail|send|forward|upload|post)\s+(?:it|them|this|that|
  those)\s+to\s+(?:my\s+(?:\w+\s+)?(?:gmail|private|personal|home|hotmail|dropbox|phone|laptop)|an?\s+(?:personal|
  private|external|public)) => sends many no
-(?=.*\bSTORE\b).*\b(?:to|like|as)\s+(?:how|what|the\s+way|it)\b[^.]{0,30}\b(?:day\s+(?:one|it\s+was\s+\w+)|
+LINE(?=.*\bSTORE\b).*\b(?:to|like|as)\s+(?:how|what|the\s+way|it)\b[^.]{0,30}\b(?:day\s+(?:one|it\s+was\s+\w+)|
  (?:the\s+)?first\s+day|out\s+of\s+the\s+box) => deletes all no
-(?=.*\bSTORE\b)(?!.*\b(?:new|another|tutorial|course|draft)\b).*\b(?:start|begin|
- redo)\b[^.]{0,50}\bfrom\s+scratch\b => deletes all no
+(?:LINE|(?<=\b\w)(?=(?:ew|nother|utorial|ourse|raft)\b))(?!.*\b(?:new|another|tutorial|course|draft)\b)
+ (?=.*\bSTORE\b).*\b(?:start|begin|redo)\b[^.]{0,50}\bfrom\s+scratch\b => deletes all no
 (?<=with\snothing\s)in\s+(?:it|them)\b|(?<=\bleave\snot\s)(?:a|one)\s+(?:single\s+)?\w+\s+(?:left\s+)?(?:in|on|of|
  from)\b|(?<=\bkeep\snot\s)(?:a|one)\s+(?:single\s+)?\w+\s+(?:in|on|of)\b|(?<=\bnot\s)be\s+(?:a|
  one)\s+(?:single\s+)?\w+\s+left\b|(?<=shouldn't\s)be\s+(?:a|one|any)\s+(?:single\s+)?\w+\s+left\b|
  (?<=mustn't\s)be\s+(?:a|one|any)\s+(?:single\s+)?\w+\s+left\b => deletes all no
-(?=.*\bLIVE\b)(?!.*\b(?:test|tests|dev|local|draft|readme|docs?)\b).*\b(?:swap|replace|exchange|substitute|load|put|
- overlay)\b[^.]{0,60}\b(?:with|by|for|over|against)\b[^.]{0,40}\b(?:dump|fixtures?|seeds?|sandbox|last\s+(?:year|month|
- week)|backup|snapshot|what\s+is\s+live|is\s+live)\b => writes all hard
+(?:LINE|(?<=\b\w)(?=(?:ests?|ev|ocal|raft|eadme|ocs?)\b))(?!.*\b(?:tests?|dev|local|draft|readme|docs?)\b)
+ (?=.*\bLIVE\b).*\b(?:swap|replace|exchange|substitute|load|put|overlay)\b[^.]{0,60}\b(?:with|by|for|over|
+ against)\b[^.]{0,40}\b(?:dump|fixtures?|seeds?|sandbox|last\s+(?:year|month|week)|backup|snapshot|what\s+is\s+live|
+ is\s+live)\b => writes all hard
 \b(?:run|keep|hold|leave|use|start)\b[^.]{0,20}\b(?:zero|0)\s+(?:replicas|instances|pods|workers|nodes|
  copies)\b => stops all hard
 \b(?:stop|cease|quit)\s+(?:recording|logging|auditing|tracking|writing\s+down|
