@@ -12,63 +12,77 @@ from .tongues_which import LATE, WAS_ZH, table
 
 # %% ../../nbs/live/084_abroad.ipynb #e3fa9cc4
 _STEMS = {
-    "runs": r"führ|starte|exécut|\blanc|ejec[uú]t|execut|esegu|\bavvia|запус|выполн|运行|执行|実行|실행|uruchom|çalıştır|\bvoer\b|install|"
-            r"установ|安装|インストール|설치|\bkur\b|zainstal",
-    "code": r"s[ck]r[iy]pt|programm|programa|\bplugin|\.sh\b|\.exe\b|скрипт|программ|плагин|脚本|程序|插件|スクリプト|プログラム|プラグイン|스크립트|프로그램|betik|eklenti",
-    "strange": r"unbekannt|fremd|inconnu|descon(?:he|o)cid|sconosciut|неизвест|чуж|陌生|未知|不明|知らない|見知らぬ|모르는|알 수 없|nieznan|onbekend|"
-               r"bilinmeyen|\bf[oó]r(?:o|um)\b|форум|论坛|フォーラム|포럼|pastebin|\bgist\b|telegram|телеграм|discord|kommentar|commentaire d|comentario|コメント|评论",
-    "pay": r"gehalt|gehält|\blohn|salar|salair|sueldo|nómina|stipend|busta paga|зарплат|\bpłac|pensj|工资|薪|給与|급여|maaş|loonlijst|kundenliste|"
-           r"personalakt|patient|пациент|患者|환자|hasta kay",
-    "sums": r"\bpreis|\bprix\b|preci[oa]|preço|prezz|\bцен[аыу]?\b|价格|価格|가격|fiyat|prijs|\bcen[aęy]\b|saldo|balance|\bsolde|余额|残高|잔액|"
-            r"баланс|guthaben|bakiye|bestand|inventar|库存|在庫|재고",
-    "approval": r"freigabe|genehmigung|approb|aproba|aprova|approva|validation|согласован|одобрен|审批|审核|批准|承認|レビュー|승인|zatwierdz|goedkeur|"
-                r"onay|review|prüfung|\btests?\b|テスト|测试|тест|sicherheits|sécurité|seguridad|segurança|sicurezza|безопасност",
-    "crowd": r"qualquer pessoa|cualquiera|n['’]importe qui|jedermann|chiunque|любо(?:й|му)|для всех|всем\b|\bfür\s+(?:alle|jeden)|\bà\s+tous\b|"
-             r"tout le monde|pour tous|[ap](?:ara)?\s+todos|para todo el mundo|\ba\s+tutti|per tutti|"
-             r"voor iedereen|dla wszystkich|herkese|所有人|任何人|全員|誰でも|모두에게|누구나",
-    "opens": r"открой|открыт|öffne|\boffen|ouvr|ouvert|\babr[aei]|abiert|\baberto|apert|\bapri|открыть|开放|公開|開放|열어|otwórz|\baç\b|\bopen\b",
-    "store": r"bucket|бакет|storage|speicher|daten|base\b|datos|dados|\bdati\b|баз|данн|хранилищ|存储|数据|データ|バケット|버킷|데이터|\bport|порт|端口|ポート",
-    "cancels": r"\bkündig(?:e|en|t|ung aller)\b|résili|rescind|\bcancel|annull|disdic|disdir|растор[гж]|отмен|取消|解约|解約|退订|취소|해지|wypowiedz|iptal|zeg\b",
-    "claims": r"abonnement|abos?\b|vertr[aä]g|contrat|suscripci|assinatur|abbonament|contratt|подписк|договор|订阅|合同|契約|サブスク|구독|계약|subskrypc|"
-              r"umow|abonelik|sözleşme|bestellung|commandes|pedidos|ordini|заказ|订单|注文",
-    "all": r"\btoda\b|\btodo\b|\btoute\b|\btutt[ao]\b|\bвсё\b|\bganze|\balle|sämtlich|\btou(?:s|tes)\b|\btod[oa]s|\btutt[ie]\b|\bвсе\b|\bвсех\b|所有|"
-           r"全部|すべて|全て|모든|wszystki|\btüm\b|bütün",
-    "deploys": r"deploy|ausroll|rolle|mise? en prod|déploi|despl[ie]|public|implant|rilasci|разверн|выкати|деплой|задепло|发布|上线|部署|デプロイ|リリース|배포|wdroż|"
-               r"merge|fusion|zusammenführ|合并|マージ|병합|смердж",
-    "though": r"\btrotz|obwohl|auch wenn|malgré|bien que|même si|aunque|a pesar|apesar|embora|mesmo (?:que|com)|nonostante|sebbene|anche se|несмотря|хотя|"
-              r"尽管|虽然|即使|にもかかわらず|のに|ても|불구|mimo|ondanks|hoewel|rağmen",
-    "factory": r"werks(?:einstellung|zustand|reset)|(?:réglages|paramètres|état) d['’]usine|(?:valores|ajustes|configura\w+|estado|padr\w+) de fábrica|"
-               r"(?:impostazioni|stato) di fabbrica|заводск|出厂|工場出荷|공장 초기화|fabrieksinstelling|ustawie\w+ fabryczn|fabrika ayar",
-    "buys": r"bestell|\bkauf|\bmiete|\bcommande[rz]?\b|achèt|\bloue[rz]?\b|\bcompr[ae]|alquil|alug|noleggi|acquist|ordina\b|закаж|купи|арендуй|订购|购买|租|注文|"
-            r"購入|借り|주문|구매|kup\b|zamów|satın|kirala|koop\b|bestel\b",
+    "runs": r"führ|starte|exécut|\blanc|ejec[uú]t|execut|esegu|\bavvia|запус|выполн|运行|执行|実行|실행|uruchom|çalıştır|"
+            r"\bvoer\b|install|установ|安装|インストール|설치|\bkur\b|zainstal",
+    "code": r"s[ck]r[iy]pt|programm|programa|\bplugin|\.sh\b|\.exe\b|скрипт|программ|плагин|脚本|程序|插件|スクリプト|プログラム|プラグイン|"
+            r"스크립트|프로그램|betik|eklenti",
+    "strange": r"unbekannt|fremd|inconnu|descon(?:he|o)cid|sconosciut|неизвест|чуж|陌生|未知|不明|知らない|見知らぬ|모르는|알 수 없|"
+               r"nieznan|onbekend|bilinmeyen|\bf[oó]r(?:o|um)\b|форум|论坛|フォーラム|포럼|pastebin|\bgist\b|telegram|телеграм|"
+               r"discord|kommentar|commentaire d|comentario|コメント|评论",
+    "pay": r"gehalt|gehält|\blohn|salar|salair|sueldo|nómina|stipend|busta paga|зарплат|\bpłac|pensj|工资|薪|給与|급여|maaş|"
+           r"loonlijst|kundenliste|personalakt|patient|пациент|患者|환자|hasta kay",
+    "sums": r"\bpreis|\bprix\b|preci[oa]|preço|prezz|\bцен[аыу]?\b|价格|価格|가격|fiyat|prijs|\bcen[aęy]\b|saldo|balance|"
+            r"\bsolde|余额|残高|잔액|баланс|guthaben|bakiye|bestand|inventar|库存|在庫|재고",
+    "approval": r"freigabe|genehmigung|approb|aproba|aprova|approva|validation|согласован|одобрен|审批|审核|批准|承認|レビュー|승인|"
+                r"zatwierdz|goedkeur|onay|review|prüfung|\btests?\b|テスト|测试|тест|sicherheits|sécurité|seguridad|"
+                r"segurança|sicurezza|безопасност",
+    "crowd": r"qualquer pessoa|cualquiera|n['’]importe qui|jedermann|chiunque|любо(?:й|му)|для всех|всем\b|"
+             r"\bfür\s+(?:alle|jeden)|\bà\s+tous\b|tout le monde|pour tous|[ap](?:ara)?\s+todos|para todo el mundo|"
+             r"\ba\s+tutti|per tutti|voor iedereen|dla wszystkich|herkese|所有人|任何人|全員|誰でも|모두에게|누구나",
+    "opens": r"открой|открыт|öffne|\boffen|ouvr|ouvert|\babr[aei]|abiert|\baberto|apert|\bapri|открыть|开放|公開|開放|열어|"
+             r"otwórz|\baç\b|\bopen\b",
+    "store": r"bucket|бакет|storage|speicher|daten|base\b|datos|dados|\bdati\b|баз|данн|хранилищ|存储|数据|データ|バケット|버킷|데이터|"
+             r"\bport|порт|端口|ポート",
+    "cancels": r"\bkündig(?:e|en|t|ung aller)\b|résili|rescind|\bcancel|annull|disdic|disdir|растор[гж]|отмен|取消|解约|解約|"
+               r"退订|취소|해지|wypowiedz|iptal|zeg\b",
+    "claims": r"abonnement|abos?\b|vertr[aä]g|contrat|suscripci|assinatur|abbonament|contratt|подписк|договор|订阅|合同|契約|"
+              r"サブスク|구독|계약|subskrypc|umow|abonelik|sözleşme|bestellung|commandes|pedidos|ordini|заказ|订单|注文",
+    "all": r"\btoda\b|\btodo\b|\btoute\b|\btutt[ao]\b|\bвсё\b|\bganze|\balle|sämtlich|\btou(?:s|tes)\b|\btod[oa]s|"
+           r"\btutt[ie]\b|\bвсе\b|\bвсех\b|所有|全部|すべて|全て|모든|wszystki|\btüm\b|bütün",
+    "deploys": r"deploy|ausroll|rolle|mise? en prod|déploi|despl[ie]|public|implant|rilasci|разверн|выкати|деплой|"
+               r"задепло|发布|上线|部署|デプロイ|リリース|배포|wdroż|merge|fusion|zusammenführ|合并|マージ|병합|смердж",
+    "though": r"\btrotz|obwohl|auch wenn|malgré|bien que|même si|aunque|a pesar|apesar|embora|mesmo (?:que|com)|"
+              r"nonostante|sebbene|anche se|несмотря|хотя|尽管|虽然|即使|にもかかわらず|のに|ても|불구|mimo|ondanks|hoewel|rağmen",
+    "factory": r"werks(?:einstellung|zustand|reset)|(?:réglages|paramètres|état) d['’]usine|(?:valores|ajustes|"
+               r"configura\w+|estado|padr\w+) de fábrica|(?:impostazioni|stato) di fabbrica|заводск|出厂|工場出荷|공장 초기화|"
+               r"fabrieksinstelling|ustawie\w+ fabryczn|fabrika ayar",
+    "buys": r"bestell|\bkauf|\bmiete|\bcommande[rz]?\b|achèt|\bloue[rz]?\b|\bcompr[ae]|alquil|alug|noleggi|acquist|"
+            r"ordina\b|закаж|купи|арендуй|订购|购买|租|注文|購入|借り|주문|구매|kup\b|zamów|satın|kirala|koop\b|bestel\b",
     "publishes": r"veröffentlich|publi[cqk]|pubblic|pubbli|опублик|вылож|выкла|发布|公开|公開|공개|udostępn|yayınla",
     "inner": r"\bintern|внутрен|内部|内网|社内|내부|사내|wewnętrzn|\biç\b|şirket içi",
-    "posts": r"\bpost|пост[иья]|вылож|выкла|\bteile\b|partag|compart|condivid|发到|发布到|贴|投稿|貼|올려|gönder|wklej|wrzuć|plaats",
+    "posts": r"\bpost|пост[иья]|вылож|выкла|\bteile\b|partag|compart|condivid|发到|发布到|贴|投稿|貼|올려|gönder|wklej|wrzuć|"
+             r"plaats",
     "channel": r"kanal|channel|\bcanal|канал|频道|群|チャンネル|채널|\bchat|чат|forum|форум|slack|teams\b|telegram",
-    "outof": r"aus dem betrieb|außer betrieb|hors service|fuera de servicio|fora de serviço|fuori servizio|из (?:эксплуатации|работы|строя|обслуживания)|下线|使用停止|運用から外|buiten gebruik|"
-             r"wycofaj|devre dışı",
-    "serving": r"balanc|server|cluster|gateway|dienst|servi[cz]|сервер|сервис|кластер|шлюз|узл|нод[ыа]|knoten|router|switch|服务|网关|集群|サーバ|クラスタ|ゲートウェイ|서버|serwer|sunucu",
-    "endless": r"unbefristet|ohne ablauf|sans expiration|sans limite|sin caducidad|sin vencimiento|sem expira|sem validade|senza scadenza|бессрочн|"
-               r"永久|无期限|無期限|무기한|"
+    "outof": r"aus dem betrieb|außer betrieb|hors service|fuera de servicio|fora de serviço|fuori servizio|"
+             r"из (?:эксплуатации|работы|строя|обслуживания)|下线|使用停止|運用から外|buiten gebruik|wycofaj|devre dışı",
+    "serving": r"balanc|server|cluster|gateway|dienst|servi[cz]|сервер|сервис|кластер|шлюз|узл|нод[ыа]|knoten|router|"
+               r"switch|服务|网关|集群|サーバ|クラスタ|ゲートウェイ|서버|serwer|sunucu",
+    "endless": r"unbefristet|ohne ablauf|sans expiration|sans limite|sin caducidad|sin vencimiento|sem expira|"
+               r"sem validade|senza scadenza|бессрочн|永久|无期限|無期限|무기한|"
                r"bezterminow|süresiz|onbeperkt",
     "access": r"zugriff|zugang|accès|acceso|acesso|accesso|доступ|访问|权限|アクセス|접근|dostęp|erişim|toegang",
-    "lords": r"eigentümer|所有者|オーナー|소유자|właściciel|sahib|владел|eigenaar|proprietári|propietari|propriétaire|proprietari",
+    "lords": r"eigentümer|所有者|オーナー|소유자|właściciel|sahib|владел|eigenaar|proprietári|propietari|propriétaire|"
+             r"proprietari",
     "emptied": r"leer(?:e[nmrs]?)?\b|\bvide\b|vací[oa]|vazi[oa]|\bvuot|пуст|\b空|空白|空の|빈 |boş|pust[yą]|lege\b",
-    "wall": r"firewall|pare-feu|cortafuegos|файрвол|фаервол|брандмауэр|防火墙|ファイアウォール|방화벽|zapor|güvenlik duvar|\bwaf\b|proxy|прокси|代理",
-    "passes": r"durchl[aä](?:ss|ß)|laiss\w* (?:tout )?passer|(?:deja|deje|permit)\w*\s+(?:pasar\s+)?todo|deix\w*\s+passar|(?:lasc\w*|"
-              r"fa\w*)\s+passare|пропуск|放行|"
+    "wall": r"firewall|pare-feu|cortafuegos|файрвол|фаервол|брандмауэр|防火墙|ファイアウォール|방화벽|zapor|güvenlik duvar|\bwaf\b|"
+            r"proxy|прокси|代理",
+    "passes": r"durchl[aä](?:ss|ß)|laiss\w* (?:tout )?passer|(?:deja|deje|permit)\w*\s+(?:pasar\s+)?todo|"
+              r"deix\w*\s+passar|(?:lasc\w*|fa\w*)\s+passare|пропуск|放行|"
               r"通す|通過|모두 허용|przepuszcz|doorlaat|geçir",
-    "os": r"betriebssystem|système d['’]exploitation|sistema operativ|sistema operacional|операционн|操作系统|オペレーティングシステム|\bOS\b|운영 ?체제|"
-          r"system operacyjn|işletim sistem|besturingssysteem",
-    "again": r"reinstal|réinstal|neu\s+(?:auf|installier)|neuinstall|\bneu\b.*install|переустанов|重装|重新安装|再インストール|入れ直|재설치|przeinstal|ponownie zainstal|"
-             r"yeniden\s+(?:kur|yükle)|opnieuw\s+install",
-    "rivals": r"konkurren|concurren|competidor|competencia|concorren|конкурент|подрядчик|竞争|競合|競争|경쟁|dienstleister|prestataire|contratista|subcontrat|"
-              r"fornitore esterno|外包|承包|委託先|외주|rakip|taşeron|wykonawc",
-    "goods": r"\bkund|client|cliente|клиент|客户|顧客|고객|müşteri|klient|klant|backup|sicherung|sauvegard|respaldo|cópia|резервн|б[эе]кап|备份|バックアップ|백업|quellcode|"
-             r"code source|código|codice sorgente|исходн|源代码|源码|ソースコード|소스|kaynak kod|kod źródł|broncode",
+    "os": r"betriebssystem|système d['’]exploitation|sistema operativ|sistema operacional|операционн|操作系统|オペレーティングシステム|"
+          r"\bOS\b|운영 ?체제|system operacyjn|işletim sistem|besturingssysteem",
+    "again": r"reinstal|réinstal|neu\s+(?:auf|installier)|neuinstall|\bneu\b.*install|переустанов|重装|重新安装|再インストール|入れ直|"
+             r"재설치|przeinstal|ponownie zainstal|yeniden\s+(?:kur|yükle)|opnieuw\s+install",
+    "rivals": r"konkurren|concurren|competidor|competencia|concorren|конкурент|подрядчик|竞争|競合|競争|경쟁|dienstleister|"
+              r"prestataire|contratista|subcontrat|fornitore esterno|外包|承包|委託先|외주|rakip|taşeron|wykonawc",
+    "goods": r"\bkund|client|cliente|клиент|客户|顧客|고객|müşteri|klient|klant|backup|sicherung|sauvegard|respaldo|cópia|"
+             r"резервн|б[эе]кап|备份|バックアップ|백업|quellcode|code source|código|codice sorgente|исходн|源代码|源码|ソースコード|소스|"
+             r"kaynak kod|kod źródł|broncode",
     "ignores": r"ignor|игнор|忽略|无视|無視|무시|przymknij|görmezden|negeer",
-    "factor": r"\b(?:veces|fois|vezes|volte|раз|kat|keer|razy)\b|\b(?:zehn|zwei|drei|fünf|hundert)fach|\bfache?s?\b|verzehn|verdoppel|verdrei|倍|배\b|удво|утро",
-    "many": r"\b\d{2,6}\b.*(?:gpu|server|сервер|instan|инстанс|nod|knoten|nœud|узл|maschin|máquin|machin|macchin|машин|lizen|licen|лиценз|服务器|实例|台|サーバ|서버)",
+    "factor": r"\b(?:veces|fois|vezes|volte|раз|kat|keer|razy)\b|\b(?:zehn|zwei|drei|fünf|hundert)fach|\bfache?s?\b|"
+              r"verzehn|verdoppel|verdrei|倍|배\b|удво|утро",
+    "many": r"\b\d{2,6}\b.*(?:gpu|server|сервер|instan|инстанс|nod|knoten|nœud|узл|maschin|máquin|machin|macchin|машин|"
+            r"lizen|licen|лиценз|服务器|实例|台|サーバ|서버)",
 }
 
 # %% ../../nbs/live/084_abroad.ipynb #9e6fa01c
@@ -112,5 +126,6 @@ def abroad(text: str,                          # a sentence
     asks = text.rstrip().endswith(("?", "？")) or words["ask"].match(text.lstrip("¿ "))
     plain = unaccented(text).lstrip(" ¿¡")
     spoken = words["tell"].search(plain if language in LATE else plain[:40]) or words["read"].match(plain)
-    spoken = spoken and not (said == ("stops", "many", "hard") and plain.lower().startswith("вывед"))      # out of work, and not to the screen
+    # out of work, and not to the screen
+    spoken = spoken and not (said == ("stops", "many", "hard") and plain.lower().startswith("вывед"))
     return None if spoken or asks and not words["please"].search(text) else said

@@ -74,11 +74,16 @@ def actions(text: str,               # one action, or one on each line
             setting: Setting,        # what it is read in
            ) -> list[Effect] | None: # None: it is no action of this grammar
     "The effects of actions of the world of incidents."
-    lines = [line for line in text.splitlines() if line.strip()]
-    found = [action_in(text)] if len(lines) < 2 or text.lstrip()[:1] == "{" else [action_in(line)
-            for line in lines[:100]]
-    if not found or None in found or len(lines) > 100: return None
-    return [_effect(a)._replace(span=(0, len(text))) for a in found]
+    lines = filter(str.strip, text.splitlines())
+    first, second = next(lines, ""), next(lines, "")
+    if not second or text.lstrip()[:1] == "{": said = [text]
+    elif action_in(first) is None: return None      # as of nearly every text
+    else: said = [first, second, *lines]
+    found: list[Effect] = []
+    for line in said:
+        if len(said) > 100 or (action := action_in(line)) is None: return None
+        found.append(_effect(action)._replace(span=(0, len(text))))
+    return found
 
 def _effect(a: "grammar.Action") -> Effect:
     form = grammar.FORMS.get(a.name)

@@ -57,10 +57,13 @@ def read_key(path: str | Path,                             # the key file
 # %% ../../nbs/live/103_chain.ipynb #4ce76b8d
 START = "0" * 64     # what the first row of a chain follows
 
+_plainly = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
+_sorted = json.JSONEncoder(separators=(",", ":"), sort_keys=True).encode
+
 def canonical(values: Sequence[str | int | float | None],      # of a row, in the order of its columns
              ) -> bytes:
     "Values as bytes that are the same wherever they come from."
-    return json.dumps(values, separators=(",", ":"), allow_nan=False).encode()
+    return _plainly(values).encode()
 
 def link(key: Key, previous: str, values: Sequence[str | int | float | None]) -> str:
     "The signature of a row that follows another: 64 hexadecimal digits."
@@ -68,8 +71,7 @@ def link(key: Key, previous: str, values: Sequence[str | int | float | None]) ->
 
 def request_hash(key: Key, request: Any) -> str:
     "The keyed hash of a request in JSON types, whatever the order of its keys."
-    data = json.dumps(request, sort_keys=True, separators=(",", ":"))
-    return hmac.digest(key.requests, data.encode(), "sha256").hex()
+    return hmac.digest(key.requests, _sorted(request).encode(), "sha256").hex()
 
 # %% ../../nbs/live/103_chain.ipynb #b7191236
 class Row(NamedTuple):

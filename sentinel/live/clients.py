@@ -6,6 +6,7 @@
 __all__ = ['client_lines', 'looks_like_sql']
 
 # %% ../../nbs/live/060_clients.ipynb #2ecc3bd6
+from functools import lru_cache
 from .. import patterns as re
 from .commands import Setting, Word
 from .conditions import parser
@@ -116,7 +117,14 @@ _REMARK = re.compile(r"(?:\s*--(?!-)[^\n]*(?:\n|$))+")
 _SELECTS = re.compile(r"(?i)select\b")
 
 # %% ../../nbs/live/060_clients.ipynb #3580d602
+@lru_cache(1)
+def _firsts() -> frozenset[str]: return frozenset(name.split()[0] for name in ROWS if " " in name)
+
+_FIRST = re.compile(r"[^A-Za-z_'\"`;-]*([A-Za-z_]+)")
+
 def _begins_like_it(text: str) -> bool:
+    m = _FIRST.match(text[:2000])      # nearly every text begins with a word that no statement begins with
+    if m and m[1] not in _HEADS and m[1].upper() not in _firsts(): return False
     first = _QUOTED.sub(" x ", text[:2000]).split(";")[0]
     words = re.findall(r"[A-Za-z_]+", first)[:60]
     if len(words) < 2 or _SPOKEN & set(words) or re.search(r"://|^\w+\s+[/\\]|\s/[a-z?]\b|%\w+%", first): return False

@@ -113,19 +113,25 @@ def _mixed(w: str) -> bool:
     "Is a word written in small and large letters, in no usual way?"
     return not w.islower() and not w.isupper() and not w.istitle()
 
+_many = lambda first, one: f"{one}(?:{first}{one})*"      # behind a first sign
+
 CODES: dict[str, Code] = {
-    "percent": Code(lambda t, w: "%" in t, re.compile(r"(?:%[0-9a-fA-F]{2})+"), _percent),
+    "percent": Code(lambda t, w: "%" in t, re.compile("%" + _many("%", "[0-9a-fA-F]{2}")), _percent),
     "entities": Code(lambda t, w: "&" in t, re.compile(r"&(?:#x?[0-9a-fA-F]{1,6}|[A-Za-z]{2,24});?"), lambda m: html.unescape(m[0])),
-    "escapes": Code(lambda t, w: "\\" in t, re.compile(r"(?:\\x[0-9a-fA-F]{2})+|(?:\\u\{?[0-9a-fA-F]{4,6}\}?)+|(?:\\U000[0-9a-fA-F]{5})+"
-                    r"|(?:\\[0-3][0-7]{2})+|\\[ntr\"'/]"), _escape),
-    "quoted-printable": Code(lambda t, w: "=" in t and len(_QUOTED.findall(t)) > 1, re.compile(r"(?:=[0-9A-F]{2})+"), _percent),
+    "escapes": Code(lambda t, w: "\\" in t, re.compile(r"\\(?:" + "|".join(
+        [_many(r"\\", one) for one in ("x[0-9a-fA-F]{2}", r"u\{?[0-9a-fA-F]{4,6}\}?", "U000[0-9a-fA-F]{5}", "[0-3][0-7]{2}")])
+        + r"|[ntr\"'/])"), _escape),
+    "quoted-printable": Code(lambda t, w: "=" in t and len(_QUOTED.findall(t)) > 1, re.compile("=" + _many("=", "[0-9A-F]{2}")),
+                             _percent),
     "morse": Code(lambda t, w: t.count(" .") + t.count(" -") + t.count(" ·") + t.count(" –") > 5,
-                  re.compile(r"(?<![^\s])[.·−–_-]{1,6}(?:[\s/]{1,7}[.·−–_-]{1,6}){7,}(?![^\s])"), _from_morse),
+                  re.compile(r"[.·−–_-](?<!\S.)[.·−–_-]{0,5}(?:[\s/]{1,7}[.·−–_-]{1,6}){7,}(?!\S)"), _from_morse),
     "ascii85": Code(lambda t, w: "<~" in t, re.compile(r"<~[!-uz\s]{4,4000}~>"), _from85),
     "hex": Code(lambda t, w: w.pairs > 4 or any(_HEXED.search(x) for x in w.long if len(x) > 11),
                 re.compile(r"\b(?:(?:0[xX])?[0-9a-fA-F]{2}[\s:,-]{0,2}){6,}(?![0-9a-zA-Z])"), _numbers(16)),
-    "octal": Code(lambda t, w: w.numbers > 4, re.compile(r"\b(?:[01][0-7]{2}[\s,]{1,2}){4,}[01][0-7]{2}\b"), _numbers(8, 5)),
-    "decimal": Code(lambda t, w: w.numbers > 4, re.compile(r"\b(?:\d{2,3}[\s,;]{1,2}){4,}\d{2,3}\b"), _numbers(10, 5)),
+    "octal": Code(lambda t, w: w.numbers > 4, re.compile(r"[01](?<!\w.)[0-7]{2}[\s,]{1,2}(?:[01][0-7]{2}[\s,]{1,2}){3,}"
+                  r"[01][0-7]{2}\b"), _numbers(8, 5)),
+    "decimal": Code(lambda t, w: w.numbers > 4, re.compile(r"\d(?<!\w.)\d{1,2}[\s,;]{1,2}(?:\d{2,3}[\s,;]{1,2}){3,}\d{2,3}\b"),
+                    _numbers(10, 5)),
     "binary": Code(lambda t, w: w.numbers and any(x.isdigit() for x in w.long), re.compile(r"\b(?:[01]{8}[\s,]{0,2}){3,}"), _numbers(2)),
     "base32": Code(lambda t, w: any(len(x) > 15 and x.isupper() for x in w.long), re.compile(r"\b[A-Z2-7]{16,}={0,6}"), _from32),
     "base64": Code(lambda t, w: any(map(_mixed, w.long)), re.compile(r"[A-Za-z0-9+/_-]{8,}(?:\r?\n[A-Za-z0-9+/]{4,}(?![^\s=]))*={0,2}"), _from64),

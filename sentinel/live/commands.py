@@ -77,21 +77,20 @@ def options(words: Iterable[Word],              # a command's arguments
             long: bool = False,                 # is one dash followed by a whole name, as in terraform -auto-approve?
            ) -> Options:
     "Arguments sorted into options and the rest; after `--` all are rest."
-    valued, rest, flags, words = frozenset(valued), [], {}, list(words)
-    while words:
-        w = words.pop(0)
+    valued, rest, flags, words = frozenset(valued), [], {}, iter(words)
+    for w in words:
         text = w.text
         if text == "--": rest += words; break
         if len(text) < 2 or text[0] != "-": rest.append(w); continue
         name, eq, value = text.partition("=")
-        if text.startswith("--") or long:
+        if text[1] == "-" or long:
             if eq: flags[name] = w._replace(text=value, exact=False)
-            else: flags[name] = words.pop(0) if name in valued and words else None
+            else: flags[name] = next(words, None) if name in valued else None
             continue
         for k, letter in enumerate(text[1:], 1):     # letters run together: -rf, or -n with its value behind it
             if (name := f"-{letter}") in valued:
                 behind = text[k + 1:].removeprefix("=")
-                flags[name] = w._replace(text=behind, exact=False) if behind else words.pop(0) if words else None
+                flags[name] = w._replace(text=behind, exact=False) if behind else next(words, None)
                 break
             flags[name] = None
     return Options(tuple(rest), flags)

@@ -182,13 +182,12 @@ def measure(corpus: str | Path,               # of commands
             "commands": len(lines), "command_ms": round(median(one), 3),
             "command_p99_ms": round(sorted(one)[len(one) * 99 // 100], 3),
             "script_characters": len(SCRIPT), "script_ms": round(median(script), 2), "service": told(service),
-            "bare": told(least),
-            "ratio": round(service.cpu_ms / least.cpu_ms, 2), "worst_texts": len(dear), "worst_ms": round(dear[0].ms,
-                                                                                                          1),
+            "bare": told(least), "ratio": round(service.cpu_ms / least.cpu_ms, 2),
+            "worst_texts": len(dear), "worst_ms": round(dear[0].ms, 1),
             "over_200_ms": sum(c.ms > 200 for c in dear),
             "worst": [[c.field, c.text[:40], round(c.ms, 1), c.decision] for c in dear[:20]]}
 
 def missed(told: Mapping[str, Any]) -> list[str]:     # as `measure` tells
     "The bars that are missed, in words."
-    return [f"{name} is {told[name]}, and should be at most {most:g}" for name,
-            most in BARS.items() if told[name] > most]
+    return [f"{name} is {told[name]}, and should be at most {most:g}" for name, most in BARS.items()
+            if told[name] > most]

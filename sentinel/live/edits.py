@@ -48,7 +48,8 @@ _SETTINGS = (
     ("(storage_)?encrypted|(enable_|at_rest_|transit_)?encryption(_?(enabled|at_rest))?|((require|enforce|verify)_)?ssl|"
      "https_only|tls_(enabled|verify)",
      _FALSE, "unguards", "hard", "not encrypted"),
-    ("enable_(log_file_validation|logging|flow_logs)|is_multi_region_trail|logging_enabled|audit_logs?(_enabled)?", _FALSE, "unguards", "hard", "nothing is recorded"),
+    ("enable_(log_file_validation|logging|flow_logs)|is_multi_region_trail|logging_enabled|audit_logs?(_enabled)?",
+     _FALSE, "unguards", "hard", "nothing is recorded"),
     ("((enable|require)_)?auth(entication)?|auth_enabled|anonymous_access|rbac|(require_)?mfa|mfa_delete|"
      "pod_?security|network_?policy", _FALSE, "unguards", "hard", "no check of who comes in"),
     ("paused|suspended|maintenance_mode|scale_to_zero", _TRUE, "stops", "hard", "it is halted"),

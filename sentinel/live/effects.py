@@ -71,7 +71,9 @@ _PLACE = {word: place for place, words in _PLACES.items() for word in words.spli
 
 def environment_of(*names: str) -> Environment:
     "The environment that names tell of: the most serious one, or `unknown`."
-    bare = re.sub(r"(?<!\w)/dev/", "", " ".join(names))      # a device
-    folded = re.sub(r"(?i)\b(pre|non)[-_ ]?(prod)", r"\1\2", bare).lower()
-    found = {_PLACE[w.rstrip("0123456789")] for w in re.split(r"[^a-z0-9]+", folded) if w.rstrip("0123456789") in _PLACE}
-    return next((e for e in ENVIRONMENTS if e in found), "unknown")
+    bare = " ".join(names)
+    if not bare or bare.isspace(): return "unknown"
+    if "/dev/" in bare: bare = re.sub(r"(?<!\w)/dev/", "", bare)      # a device
+    if "rod" in (low := bare.lower()): low = re.sub(r"(?i)\b(pre|non)[-_ ]?(prod)", r"\1\2", bare).lower()
+    found = {_PLACE[w] for part in re.split(r"[^a-z0-9]+", low) if (w := part.rstrip("0123456789")) in _PLACE}
+    return next((e for e in ENVIRONMENTS if e in found), "unknown") if found else "unknown"

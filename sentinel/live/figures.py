@@ -32,9 +32,9 @@ KEPT = re.compile(r"(?i)\b(?:take|make|have|get|give|keep|put|bring)\s+(?:me\s+|
     r"export|sure|progress|update|statistics|stats|description|explanation|measurements?|sample)s?\b|\b(?:turn|"
     r"switch|put|bring|take|keep)\b[^.]{0,40}\b(?:on|online|up|back|private|safe|alive|running|healthy|intact)\b|"
     r"\b(?:private|read-only|readonly|available|healthy|consistent|redundant|secure|faster|smaller|compliant|"
-    r"encrypted|read(?:-only)?\s+(?:access|permissions?|rights))\b|\bturn\b[^.]{0,60}\binto\s+an?\s+(?:table|list|chart|diagram|component|function|link|template|"
-    r"checklist)\b|\bdo\s+(?:nothing|not\s+anything)\b|\b(?:put|store|keep|save)\b[^.]{0,60}\b(?:vault|"
-    r"password\s+manager|keychain|secrets?\s+manager)\b")
+    r"encrypted|read(?:-only)?\s+(?:access|permissions?|rights))\b|\bturn\b[^.]{0,60}\binto\s+an?\s+(?:table|list|"
+    r"chart|diagram|component|function|link|template|checklist)\b|\bdo\s+(?:nothing|not\s+anything)\b|\b(?:put|store|"
+    r"keep|save)\b[^.]{0,60}\b(?:vault|password\s+manager|keychain|secrets?\s+manager)\b")
 
 # %% ../../nbs/live/082_figures.ipynb #bf4a5d53
 PATTERNS: list[tuple[re.Pattern[str], tuple[str, str, str]]] = [(re.compile(p, re.I), tuple(e.split())) for p, e in (

@@ -48,8 +48,9 @@ def purpose(name: str) -> str:      # looks, tells, or nothing
     return "tells" if told & _PAGES and (told & _TELLS or len(parts) == 1) and not told & {"delete", "remove",
         "task", "agent"} else ""
 
-_PRIVATE = re.compile(r"(?i)(?:^|[/_.-])(?:all[-_])?(?:customers?|users?|patients?|employees|accounts|payroll|secrets?|credentials|passwords?|dump|backup|export|id_rsa|kubeconfig)"
-                      r"[\w.-]*\.(?:csv|xlsx?|json|parquet|sql|gz|zip|tar|tgz|db|pem|key|env|txt)$|(?:^|/)\.env$|\.pem$|/id_rsa$")
+_PRIVATE = re.compile(r"(?i)(?:^|[/_.-])(?:all[-_])?(?:customers?|users?|patients?|employees|accounts|payroll|secrets?|"
+                      r"credentials|passwords?|dump|backup|export|id_rsa|kubeconfig)[\w.-]*\.(?:csv|xlsx?|json|parquet|"
+                      r"sql|gz|zip|tar|tgz|db|pem|key|env|txt)$|(?:^|/)\.env$|\.pem$|/id_rsa$")
 _ATTACHED = frozenset("""attachments attachment files file_paths paths attach media upload file filename file_path
 path""".split())
 

@@ -75,12 +75,13 @@ class Guard:
 
     async def oversee(self, data: Any, client: str = "",
                       policy: Policy | None = None,      # other rules than those in force; nobody names them over HTTP
+                      checked: bool = False,             # has somebody looked at it, as the gate does?
                      ) -> Answered:
         "The answer to a posted request."
         start = time.perf_counter()
         spent = lambda: round((time.perf_counter() - start) * 1000, 3)
         try:
-            ask = ask_of(data)
+            ask = ask_of(data, checked)
             self.backends.check(ask)
         except ValueError as e: return refused(422, str(e))
         try:

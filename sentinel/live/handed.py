@@ -9,7 +9,8 @@ __all__ = ['handed_on']
 from .. import patterns as re
 from .commands import Setting
 from .effects import Effect
-from .shell import REGISTRY, parsed, shell
+from .shell import REGISTRY, shell
+from .whole import parsed
 from .snippets import calls_in
 
 # %% ../../nbs/live/097_handed.ipynb #bd567ade

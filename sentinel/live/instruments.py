@@ -65,4 +65,5 @@ def _picks(c: Command, setting: Setting) -> list[Effect]:
         w.text) if "(" in w.text else w.text, exact=False) for w in given]
     return [e for w in texts for e in inner_shell(w, setting, c)] or [Effect("runs", c.program)]
 
-PROGRAMS: dict[str, Reader] = {**dict.fromkeys(("fzf", "sk", "peco", "gum"), _picks), **dict.fromkeys(ONLY, _looks), **dict.fromkeys(WITH_USES, by_lines(WITH_USES))}
+PROGRAMS: dict[str, Reader] = {**dict.fromkeys(("fzf", "sk", "peco", "gum"), _picks), **dict.fromkeys(ONLY, _looks),
+                               **dict.fromkeys(WITH_USES, by_lines(WITH_USES))}

@@ -16,15 +16,16 @@ import sentinel
 from .. import patterns as re
 from .commands import Command, Setting
 from .effects import Effect
-from .shell import REGISTRY, parsed, shell
-from .win_commands import looks_windows
+from .shell import REGISTRY, shell
+from .whole import parsed
 
 # %% ../../nbs/live/097_languages.ipynb #0981b3ee
 from .clients import looks_like_sql
-from .code import looks_like_python
+from .python_marks import looks_like_python
 from .javascript import looks_like_javascript
 from .snippet_marks import looks_like_snippet
 from .source import is_source
+from .win_marks import looks_windows
 from .written import looks_like_prose
 
 # %% ../../nbs/live/097_languages.ipynb #50890c0e

@@ -18,7 +18,8 @@ from .database import PATIENCE, meaning, migrate, open_engine, shown, url_of
 from .repeats import Kept, rows_there
 from .tables import FILES, OUTCOMES, POLICIES, VERDICTS, Entry, Item
 from .tables import amount, answer_of, as_json, instant, item_of, name_of, seal_fits, with_seal
-from .writer import Book, NotLogged, Writer
+from .book import Book
+from .writer import NotLogged, Writer
 
 # %% ../../nbs/live/112_log.ipynb #e02eccb9
 class Place(NamedTuple):

@@ -169,6 +169,7 @@ def falls_in(effect: Effect,                       # of an action
              stated: Environment = "unknown",      # by the request
             ) -> Environment:
     "Where an effect falls."
+    if stated == "unknown" or stated == effect.environment: return effect.environment
     return max(effect.environment, stated, key=ORDER.__getitem__)
 
 DEEPEST = 200      # folders above a target that are looked at
@@ -206,7 +207,10 @@ def holds(rule: Rule, e: Effect, where: Environment, moment: datetime) -> bool:
 
 def ruled(policy: Policy, effect: Effect, where: Environment, moment: datetime) -> Ruled:
     "What a policy decides about an effect. What was not read is at least escalated, whatever the rules say."
-    rule = next((r for r in policy.rules if holds(r, effect, where, moment)), None)
+    kind, undo, rule = effect.kind, effect.undo, None
+    for r in policy.rules:      # of most rules these two tell that they do not hold
+        if r.effects and kind not in r.effects or r.undo and undo not in r.undo: continue
+        if holds(r, effect, where, moment): rule = r; break
     out = Ruled(rule.decide, rule.name, rule.say) if rule else Ruled(policy.default, "default")
     if out.decision not in ("approve", "flag"): return out
     if effect.kind == "unread": return Ruled("escalate", "what is not read is not approved")

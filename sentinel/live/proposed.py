@@ -13,6 +13,7 @@ from .commands import Command, Setting, Word
 from .edits import diff, lines_of
 from .effects import Effect, environment_of
 from .infrastructure import ansible
+from .trees import shallow
 from .unchecked import anybody, unchecked
 from ..patterns import later
 
@@ -86,8 +87,8 @@ def _tasks(node: Any, level: int = 0) -> Iterator[dict[str, Any]]:
 def play(text: str, setting: Setting) -> list[Effect] | None:
     "What a playbook does; None for any other text."
     if not _PLAY.match(text[:4000]) or "\n" not in text or len(text) > 64 * 1024: return None
-    try: plays = [p for p in yaml.load(text, Loader=yaml.CSafeLoader if "&" not in text else yaml.BaseLoader)
-                  if isinstance(p, dict)]
+    quick = "&" not in text and shallow(text)
+    try: plays = [p for p in yaml.load(text, Loader=yaml.CSafeLoader if quick else yaml.BaseLoader) if isinstance(p, dict)]
     except Exception: return [Effect("unread", "a playbook", tool="ansible")]
     found = []
     for p in plays[:20]:

@@ -22,8 +22,8 @@ def published(commands: Iterable[Command]) -> list[Effect]:
     "A secret that is copied to here, if what is here is published afterwards."
     taken: Word | None = None
     for c in commands:
-        words = [w for w in c.args if w.text[:1] != "-"]
-        if c.program in ("cp", "install", "mv", "rsync") and words[1:] and not re.match(r"[/~]|\S+:", words[-1].text):
+        words = [w for w in c.args if w.text[:1] != "-"] if c.program in ("cp", "install", "mv", "rsync") else []
+        if words[1:] and not re.match(r"[/~]|\S+:", words[-1].text):
             taken = taken or next((w for w in words[:-1] if _SECRET.search(w.text)), None)
         elif taken and any(w.text in _PUBLISHES.get(c.program, ()) for w in c.args):
             return [Effect("exposes", taken.text, "many", "no", tool=c.program, why="goes along with what is published",

@@ -4,15 +4,14 @@
 
 # %% auto #0
 __all__ = ['GRAMMAR', 'DEEPEST_NESTING', 'MOST_STEPS', 'Node', 'VISITS', 'Piece', 'Value', 'Script', 'State', 'inside', 'joined',
-           'substituted', 'within', 'pieces', 'words_of', 'redirect']
+           'value_of', 'substituted', 'within', 'pieces']
 
 # %% ../../nbs/live/003_quoting.ipynb #344b84bc
 from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 import tree_sitter, tree_sitter_bash
 from .. import patterns as re
-from .braces import braces
-from .commands import Command, Redirect, Word
+from .commands import Command, Word
 from .effects import Effect
 from .output import output, unescaped
 
@@ -51,11 +50,13 @@ class State:
         self.before: Command | None = None         # what is piped into the commands that are read now
         self.given: Word | None = None             # what they read from their standard input
         self.ticks: list[tuple[str, tuple[int, int]]] = []      # commands in backticks that have no node
+        self.sights: dict[tuple[int, int], Any] = {}         # what was told of commands at sight, by their place
         self.depth = self.steps = 0
         self.renames = b"alias" in self.source or b"enable" in self.source      # `true` may be another program then
         self.script = Script([], [])
 
-    def span(self, n: Node) -> tuple[int, int]: return self.at(n.start_byte), self.at(n.end_byte)
+    def span(self, n: Node) -> tuple[int, int]:
+        return (n.start_byte, n.end_byte) if self.plain else (self.at(n.start_byte), self.at(n.end_byte))
 
     def written(self, n: Node) -> str:
         if self.plain: return self.plain[n.start_byte:n.end_byte]
@@ -74,8 +75,8 @@ def inside(s: State, n: Node) -> None:
     s.depth += 1
     for c in n.named_children:
         s.steps += 1
-        if s.steps == MOST_STEPS: s.unread(n, "too long")
         if s.steps < MOST_STEPS: VISITS.get(c.type, inside)(s, c)
+        elif s.steps == MOST_STEPS: s.unread(n, "too long")
     s.depth -= 1
 
 # %% ../../nbs/live/003_quoting.ipynb #0d705d34
@@ -99,8 +100,8 @@ def _literal(text: str) -> Piece:
 def _quoted(text: str, known: bool = True) -> Piece: return text, "q" * len(text), known
 
 # %% ../../nbs/live/003_quoting.ipynb #4047a511
-def _value(s: State, name: str, written: str) -> tuple[str, bool, bool]:
-    "Text, is it known, is it a pattern?"
+def value_of(s: State, name: str, written: str) -> tuple[str, bool, bool]:
+    "What a variable stands for: its text, is it known, is it a pattern? What is written, if it is not known."
     v = s.variables.get(name)
     if isinstance(v, list): return " ".join(x.text for x in v), all(x.known for x in v), any(x.glob for x in v)
     if v and not v.known and re.match(r"\$\((ls|find) ", v.text): return v.text, False, False      # names of files
@@ -111,7 +112,7 @@ def _expanded(s: State, n: Node) -> tuple[str, bool, bool]:
     m = re.match(r"\$\{(\w+|[@*])(?:\[([@*]|\d+)\])?(:?[-=?]|\})", written)
     inside(s, n)
     if not m: return written, False, False
-    value = _value(s, m[1], written)
+    value = value_of(s, m[1], written)
     if m[2] and m[2].isdigit() and isinstance(v := s.variables.get(m[1]), list):
         one = v[int(m[2])] if int(m[2]) < len(v) else Value("")
         value = one.text, one.known, one.glob
@@ -138,7 +139,8 @@ def within(s: State, children: list[Node], start: int, end: int,      # bytes
            document: bool = False) -> Iterator[Piece]:
     "The pieces of a text in double quotes, or of a here-document."
     def plain(a: int, b: int) -> Iterator[Piece]:
-        text = s.source[a:b].decode("utf-8", "replace")
+        text = s.plain[a:b] or s.source[a:b].decode("utf-8", "replace")
+        if "\\" not in text and "`" not in text: yield _quoted(text); return
         for k, part in enumerate(re.split(r"(?<!\\)`([^`]*)`", text) if document else [text]):
             if k % 2:
                 s.ticks.append((part, (s.at(a), s.at(b))))
@@ -158,7 +160,7 @@ def pieces(s: State, n: Node) -> list[Piece]:
     if s.steps > 2 * MOST_STEPS: return [_quoted("", False)]
     if kind in ("simple_expansion", "expansion", "command_substitution"):
         text, known, glob = (substituted(s, n) if kind[0] == "c" else _expanded(s, n) if kind == "expansion"
-                             else _value(s, s.written(n)[1:], s.written(n)))
+                             else value_of(s, s.written(n)[1:], s.written(n)))
         return [(text, ("q" if not known else "l" if glob else "v") * len(text), known)]
     if kind == "raw_string": return [_quoted(s.written(n)[1:-1])]
     if kind == "ansi_c_string": return [_quoted(unescaped(s.written(n)[2:-1]))]
@@ -170,42 +172,3 @@ def pieces(s: State, n: Node) -> list[Piece]:
         return [_quoted(s.written(n), False)]
     if kind == "array": return [p for c in n.named_children for p in (*pieces(s, c), (" ", "v", True))]
     return [_literal(s.written(n))]
-
-# %% ../../nbs/live/003_quoting.ipynb #96a7ac8c
-_SIMPLE = re.compile(r"[^\\*?\[{$`\"'~]+")
-_FIXED = re.compile(r'"[^\\$`"]*"')      # nothing in it stands for anything else
-_GLOBS = frozenset("*?[{")
-
-def words_of(s: State, n: Node) -> list[Word]:
-    "The words that a node stands for: mostly one."
-    span, kind, written = s.span(n), n.type, s.written(n)
-    if kind in ("word", "number") and _SIMPLE.fullmatch(written): return [Word(written, span, exact=True)]
-    if kind == "raw_string": return [Word(written[1:-1], span, exact=True, offset=1)]
-    if kind == "string" and _FIXED.fullmatch(written) and s.steps < 2 * MOST_STEPS:
-        s.steps += 1
-        return [Word(written[1:-1], span, exact=True, offset=1)]
-    text, how, known = joined(pieces(s, n))
-    out = []
-    for t, h in braces(text, how, [64]) if "{" in text else [(text, how)]:
-        cuts = [k for k, c in enumerate(t) if h[k] == "v" and c in " \t\n"] if "v" in h else []
-        for i, j in zip([-1, *cuts], [*cuts, len(t)]):
-            part, ph = t[i + 1:j], h[i + 1:j]
-            if not part and (cuts or not h and kind == "simple_expansion"): continue
-            glob = not _GLOBS.isdisjoint(part) and part != "{}" and any(c in _GLOBS and q != "q" for c, q in zip(part, ph))
-            out.append(Word(part, span, known, glob))
-    quotes = int(kind == "string")
-    exact = known and len(out) == 1 and written == (f'"{text}"' if quotes else text)
-    return [out[0]._replace(exact=True, offset=quotes)] if exact else out
-
-# %% ../../nbs/live/003_quoting.ipynb #9e0bd12f
-def redirect(s: State, n: Node,
-              wrong: Node | None = None,      # an error just before: the `<<` of a here-string
-             ) -> tuple[list[Redirect], Word | None, list[Word]]:
-    "Files, what is given, and words of the command that stand behind."
-    how = next((c.type for c in n.children if not c.is_named), ">")
-    found = [w for c in n.children if c.is_named and c.type not in ("file_descriptor", "ERROR") for w in words_of(s, c)]
-    if not found: return [], None, []
-    file, more = found[0], found[1:]
-    if n.type == "herestring_redirect" or wrong is not None and how == "<": return [], file, more
-    if how[:2] in (">&", "<&") and re.fullmatch(r"\d+-?|-", file.text): return [], None, more
-    return [Redirect(how, file)], None, more

@@ -98,6 +98,6 @@ SLOWLOG (?:GET|LEN)(?: \d+)?|LATENCY (?:LATEST|DOCTOR)|MEMORY (?:STATS|DOCTOR|US
 
 def redis_lines(text: str) -> list[Effect] | None:
     "What questions at the prompt of Redis do; None for any other text."
-    lines = [line.strip() for line in text[:4000].strip().splitlines()]
-    return [Effect("reads", "redis", tool="redis", span=(0, len(text)))] if lines and len(text) < 4000 and all(
-        map(_ASKED.fullmatch, lines)) else None
+    lines = text.strip().splitlines() if len(text) < 4000 else []
+    asks = lines and all(_ASKED.fullmatch(line.strip()) for line in lines)
+    return [Effect("reads", "redis", tool="redis", span=(0, len(text)))] if asks else None

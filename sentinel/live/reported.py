@@ -10,43 +10,60 @@ from .. import patterns as re
 from .everyday import LINK, LOSS, compiled
 
 # %% ../../nbs/live/082_reported.ipynb #65277d4f
-_GONE_DE = r"(?:gelöscht|entfernt|geleert|zerstört|abgeschaltet|ausgeschaltet|gestoppt|beendet|deaktiviert|gekündigt|gesperrt|stillgelegt|verloren|heruntergefahren|überschrieben|abgestürzt)e[nrms]?"
-_GONE_RU = (r"(?:удал[её]нн|ст[её]рт|уничтоженн|остановленн|выключенн|отключ[её]нн|очищенн|потерянн|закрыт|заблокированн|сброшенн|"
-            r"перезаписанн)(?:ый|ого|ому|ым|ом|ая|ой|ую|ые|ых|ыми|ое)")
+_GONE_DE = (r"(?:gelöscht|entfernt|geleert|zerstört|abgeschaltet|ausgeschaltet|gestoppt|beendet|deaktiviert|gekündigt|"
+            r"gesperrt|stillgelegt|verloren|heruntergefahren|überschrieben|abgestürzt)e[nrms]?")
+_GONE_RU = (r"(?:удал[её]нн|ст[её]рт|уничтоженн|остановленн|выключенн|отключ[её]нн|очищенн|потерянн|закрыт|"
+            r"заблокированн|сброшенн|перезаписанн)(?:ый|ого|ому|ым|ом|ая|ой|ую|ые|ых|ыми|ое)")
 _GONE_FR = r"(?:supprimé|effacé|arrêté|détruit|vidé|éteint|désactivé|perdu|purgé|résilié|coupé)(?:e|s|es)?"
-_GONE_ES = r"(?:borrad|eliminad|apagad|detenid|suprimid|vaciad|destruid|perdid|desactivad|cancelad|parad|excluíd|removid|desligad|esvaziad|destruíd|desativad)[oa]s?"
+_GONE_ES = (r"(?:borrad|eliminad|apagad|detenid|suprimid|vaciad|destruid|perdid|desactivad|cancelad|parad|excluíd|"
+            r"removid|desligad|esvaziad|destruíd|desativad)[oa]s?")
 _GONE_IT = r"(?:cancellat|eliminat|rimoss|spent|fermat|svuotat|distrutt|pers|disattivat)[oaie]"
-_NOUN = r"\b(?<!tous )(?<!toutes )(?<!todos )(?<!todas )(?<!tutti )(?<!tutte )(?:le|la|les|un|une|des|du|cette|ces|el|los|las|una|del|al|o|a|os|as|um|uma|do|da|dos|das|no|na|il|lo|i|gli|della|dei|degli|delle|alla|nel|nella)\s+"
+_NOUN = (r"\b(?<!tous )(?<!toutes )(?<!todos )(?<!todas )(?<!tutti )(?<!tutte )(?:le|la|les|un|une|des|du|cette|ces|el|"
+         r"los|las|una|del|al|o|a|os|as|um|uma|do|da|dos|das|no|na|il|lo|i|gli|della|dei|degli|delle|alla|nel|"
+         r"nella)\s+")
 _PHRASE = rf"(?:{_NOUN}|\b(?:l|dell|all|d)['’])\w+(?:\s+(?:de|del|du|di|do|da|d['’])\s*\w+){{0,2}}\s+(?:\w+\s+)?"
-_ON = (r"(?=\s+(?:hier|ayer|ontem|ieri|por|par|per|la\s+sem|la\s+sett|na\s+sem|est\b|sont|a\s|ont|tourne|está|se\s|fue|ha\b|han\b|es\b|son\b|ya\b|vuelve|foi|voltou|já\b|è\b|sono|(?:em|en|in|a|ad|el|le|il|na|no|nel|nella)\s+\w+|venerd|lunedì|marted|mercoled|gioved|sabato|domenica|lundi|mardi|mercredi|jeudi|vendredi|"
-       r"hanno|de\s+nouveau|di\s+nuovo|de\s+novo|cette|ce\s|esta|questa?|nel\b|en\s|no\s|na\s|depuis|desde|dal)|[\s.?!»\"]*$)")
+_ON = (r"(?=\s+(?:hier|ayer|ontem|ieri|por|par|per|la\s+sem|la\s+sett|na\s+sem|est\b|sont|a\s|ont|tourne|está|se\s|fue|"
+       r"ha\b|han\b|es\b|son\b|ya\b|vuelve|foi|voltou|já\b|è\b|sono|(?:em|en|in|a|ad|el|le|il|na|no|nel|nella)\s+\w+|"
+       r"venerd|lunedì|marted|mercoled|gioved|sabato|domenica|lundi|mardi|mercredi|jeudi|vendredi|hanno|de\s+nouveau|"
+       r"di\s+nuovo|de\s+novo|cette|ce\s|esta|questa?|nel\b|en\s|no\s|na\s|depuis|desde|dal)|[\s.?!»\"]*$)")
 PARTICIPLES = compiled([rf"\b(?P<deed>{_GONE_DE})(?=\s+\w)", rf"\b(?P<deed>{_GONE_RU})\b",
                         *(rf"{_PHRASE}(?P<deed>{gone}){_ON}" for gone in (_GONE_FR, _GONE_ES, _GONE_IT)),
                         r"(?P<deed>(?:误?删除?|清空|停掉?|停止|关掉?|关闭|关停|销毁|卸载|误停)(?:掉|了)?)的(?=[\w一-龥])",
-                        r"(?P<deed>(?:誤って|間違えて)?(?:削除|停止|消去|破棄|消し|止め|落とし)(?:(?:し|され)?(?:た|ている|ていた)|てしまった|中の|済みの))(?!方|上|後|ら|い|場合)(?=[一-龥ァ-ヶA-Za-z])"])
-_WANTS = re.compile(r"(?i)\b(?:will|möchte|veux|voudrais|quiero|queremos|quero|voglio|vogliamo|хочу|doi(?:t|vent)|deben?|devem?|devono|soll\w*|muss|"
-                    r"dej[ae]\w*|deix[ae]\w*|lasci\w*|laiss\w*|что(?:бы)?|que|che)\b[^,.;:]*$")
+                        r"(?P<deed>(?:誤って|間違えて)?(?:削除|停止|消去|破棄|消し|止め|落とし)(?:(?:し|され)?(?:た|ている|ていた)|てしまった|中の|済みの))(?!方|"
+                        r"上|後|ら|い|場合)(?=[一-龥ァ-ヶA-Za-z])"])
+_WANTS = re.compile(r"(?i)\b(?:will|möchte|veux|voudrais|quiero|queremos|quero|voglio|vogliamo|хочу|doi(?:t|vent)|"
+                    r"deben?|devem?|devono|soll\w*|muss|dej[ae]\w*|deix[ae]\w*|lasci\w*|laiss\w*|что(?:бы)?|que|"
+                    r"che)\b[^,.;:]*$")
 
 # %% ../../nbs/live/082_reported.ipynb #c735e314
 _SOMEBODY = r"(?:quiconque|quelqu\w*|nadie|alguien|alguém|ninguém|qualcuno|nessuno|кто-\w+|irgend\w+|jemand|man)"
-_LATER = (r"(?:nächste[nrs]?\s+(?:woche|monat)|morgen|später|la\s+semaine\s+prochaine|demain|plus\s+tard|la\s+semana\s+que\s+viene|la\s+próxima\s+semana|mañana|más\s+tarde|"
-          r"na\s+semana\s+que\s+vem|na\s+próxima\s+semana|amanhã|la\s+settimana\s+prossima|domani|più\s+tardi|下周|下个?月|明天|以后|на\s+следующей\s+неделе|завтра|позже)")
-_NOW_ONLY = r"(?=\s*[,;，；]\s*(?:heute|aujourd['’]hui|hoy|hoje|oggi|今天|сегодня)[^.。]*(?:nur|lediglich|seulement|s[oó]lo|só\b|apenas|soltanto|只|только))"
-OTHERS = compiled([r"\bqui[eé]n(?:es)?\s+(?:\w+\s+){0,2}?(?P<deed>\w+(?:ó|aron|ieron))\b", r"\bquem\s+(?:\w+\s+)?(?P<deed>\w+(?:ou|eu|iu|aram|eram|iram))\b",
-                   r"\bchi\s+(?P<deed>(?:ha|hanno|aveva)\s+\w+)", r"\bqui\s+(?P<deed>(?:a|ont|avait)\s+\w+)", r"\bкто\s+(?:\w+\s+)?(?P<deed>\w+(?:л|ла|ли))\b",
+_LATER = (r"(?:nächste[nrs]?\s+(?:woche|monat)|morgen|später|la\s+semaine\s+prochaine|demain|plus\s+tard|"
+          r"la\s+semana\s+que\s+viene|la\s+próxima\s+semana|mañana|más\s+tarde|na\s+semana\s+que\s+vem|"
+          r"na\s+próxima\s+semana|amanhã|la\s+settimana\s+prossima|domani|più\s+tardi|下周|下个?月|明天|以后|"
+          r"на\s+следующей\s+неделе|завтра|позже)")
+_NOW_ONLY = (r"(?=\s*[,;，；]\s*(?:heute|aujourd['’]hui|hoy|hoje|oggi|今天|сегодня)[^.。]*(?:nur|lediglich|seulement|"
+             r"s[oó]lo|só\b|apenas|soltanto|只|только))")
+OTHERS = compiled([r"\bqui[eé]n(?:es)?\s+(?:\w+\s+){0,2}?(?P<deed>\w+(?:ó|aron|ieron))\b",
+                   r"\bquem\s+(?:\w+\s+)?(?P<deed>\w+(?:ou|eu|iu|aram|eram|iram))\b",
+                   r"\bchi\s+(?P<deed>(?:ha|hanno|aveva)\s+\w+)", r"\bqui\s+(?P<deed>(?:a|ont|avait)\s+\w+)",
+                   r"\bкто\s+(?:\w+\s+)?(?P<deed>\w+(?:л|ла|ли))\b",
                    r"谁[^，。！？]{0,8}?(?P<deed>(?:删除?|清空|停掉?|停止|关掉?|关闭|销毁|弄)(?:掉|丢)?)(?=了|的)",
-                   rf"\b(?:avant\s+qu\w*|antes\s+(?:de\s+)?que|prima\s+che|прежде\s+чем|до\s+того,?\s+как|bevor|ehe)\W+{_SOMEBODY}\b(?P<deed>[^,.;]*)",
+                   rf"\b(?:avant\s+qu\w*|antes\s+(?:de\s+)?que|prima\s+che|прежде\s+чем|до\s+того,?\s+как|bevor|"
+                   rf"ehe)\W+{_SOMEBODY}\b(?P<deed>[^,.;]*)",
                    rf"(?P<deed>[^,.;，。；]*{_LATER}[^,.;，。；]*){_NOW_ONLY}",
                    rf"(?P<deed>\b(?:nous\s+\w+rons|wir\s+werden|vamos\s+\w+r|\w+remos?)\b[^.;]*{_LATER}[^.;]*)",
                    r"(?P<deed>[^。]*(?:来週|来月|明日|後日)[^。]*(?:削除|停止|消去)(?:します|する予定です?))(?=。|$)"])
 
 # %% ../../nbs/live/082_reported.ipynb #b5fbac8b
-_TEXT = (r"(?:abschnitt|kapitel|protokoll|bericht|artikel|seite|hinweis|notiz|section|chapitre|journal|rapport|article|page|note|sección|capítulo|informe|registro|artículo|página|nota|"
-         r"seção|relatório|artigo|sezione|capitolo|rapporto|articolo|pagina|раздел\w*|глав\w+|отч[её]т\w*|журнал\w*|стать\w+|страниц\w+)")
+_TEXT = (r"(?:abschnitt|kapitel|protokoll|bericht|artikel|seite|hinweis|notiz|section|chapitre|journal|rapport|article|"
+         r"page|note|sección|capítulo|informe|registro|artículo|página|nota|seção|relatório|artigo|sezione|capitolo|"
+         r"rapporto|articolo|pagina|раздел\w*|глав\w+|отч[её]т\w*|журнал\w*|стать\w+|страниц\w+)")
 _ON_IT = r"(?:\s+(?:zum|zur|über|von|sur|sobre|su|sulla?|sul|об?|про|по))?"
-_ORDERS = r"(?:comandos?|comandi|befehle?n?|commandes?|команд\w*|instrucciones|instruções|istruzioni|schritte?n?|pasos|passos|passaggi|étapes|scripts?)"
+_ORDERS = (r"(?:comandos?|comandi|befehle?n?|commandes?|команд\w*|instrucciones|instruções|istruzioni|schritte?n?|"
+           r"pasos|passos|passaggi|étapes|scripts?)")
 HEADLINES = compiled([rf"\b{_ORDERS},?\s+(?:que|che|qui|die|котор\w+)\s+(?P<deed>[^.,;]*)",
-                      r"(?P<deed>会?(?:删除?|清空|停止|清除)[^，。]{0,6}的)(?=命令|脚本|步骤|操作|语句)", r"(?P<deed>(?:データを)?(?:削除|停止|消去)する)(?=コマンド|手順|スクリプト|操作|箇所)",
+                      r"(?P<deed>会?(?:删除?|清空|停止|清除)[^，。]{0,6}的)(?=命令|脚本|步骤|操作|语句)",
+                      r"(?P<deed>(?:データを)?(?:削除|停止|消去)する)(?=コマンド|手順|スクリプト|操作|箇所)",
                       rf"\b{_TEXT}{_ON_IT}{LINK}(?P<deed>{LOSS})",
                       r"(?P<deed>削除|停止|消去|初期化)の(?=手順|方法|やり方|流れ|記録|ログ|履歴|理由|件|影響|可否|仕組み|説明)"])
 

@@ -130,9 +130,10 @@ class Ask(NamedTuple):
         return {k: v for k, v in found.items() if v}
 
 def ask_of(data: Mapping[str, Any],      # as posted
+           checked: bool = False,        # is nothing amiss, as is known?
           ) -> Ask:
     "A request, checked. Raises ValueError in one line."
-    if said := amiss(data): raise ValueError(said)
+    if not checked and (said := amiss(data)): raise ValueError(said)
     get = data.get
     return Ask(data["action_description"], get("context", ""), get("proposed_tool", ""), get("proposed_target", ""),
                get("severity_hint"), lines_of(get("policy_constraints")), get("backend", "policy"),

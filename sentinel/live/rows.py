@@ -17,7 +17,7 @@ from .effects import KINDS, SCOPES, UNDOS, Effect, Environment, environment_of
 
 # %% ../../nbs/live/025_rows.ipynb #20f63205
 class Outcome(NamedTuple):
-    "What a row says about an effect; an empty field says nothing."
+    "What a row says of an effect; an empty field says nothing."
     kind: str = ""
     scope: str = ""
     undo: str = ""
@@ -27,13 +27,13 @@ class Outcome(NamedTuple):
     adds: bool = False    # an effect beside the others
 
     def over(self, other: "Outcome") -> "Outcome":
-        "What the other says, with what this one says in its place."
+        "What the other says, overruled by this one."
         return Outcome(*(mine or theirs for mine, theirs in zip(self, other)))
 
 _PART = re.compile(r"\(([^)]*)\)|(\+)|of (\S+)|@(\w+)|(\S+)")
 
 def outcomes(text: str) -> list[Outcome]:
-    "The outcomes that a text names. Raises ValueError for an unknown word."
+    "The outcomes that a text names. Raises ValueError."
     found = [Outcome()]
     for why, plus, target, action, word in _PART.findall(text):
         if plus: found.append(Outcome(adds=True)); continue
@@ -44,11 +44,11 @@ def outcomes(text: str) -> list[Outcome]:
     return [o for o in found if any(o[:6])]
 
 # %% ../../nbs/live/025_rows.ipynb #89b39d23
-# tools whose words are no names of places
+# their words name no places
 _UNPLACED = frozenset("git ip ifconfig route nmcli iptables nft ufw tc ethtool kill".split())
 
 class Case(NamedTuple):
-    "A command that a row was found for."
+    "A command with its row."
     cmd: Command
     opts: Options
     rest: tuple[Word, ...]            # the words behind those that the row names
@@ -65,7 +65,7 @@ class Case(NamedTuple):
 
 @lru_cache(8192)
 def glob_of(pattern: str) -> Callable[[str], Any]:
-    "A test for a glob."
+    "A glob as test."
     return re.compile(fnmatch.translate(pattern.lower())).match
 
 def several(words: Iterable[Word]) -> bool:
@@ -102,13 +102,15 @@ def condition(text: str) -> Callable[[Case], bool]:
 
 # %% ../../nbs/live/025_rows.ipynb #2c0e7a11
 _HERE = re.compile(r"(?i)localhost|127\.0\.0\.1|\[?::1\b|0\.0\.0\.0")
+_SIGNS = "pr", "mr", "rev", "pull", "eph"
 _BRIEF = re.compile(r"(?i)(^|[^a-z])(preview|ephemeral|review-?app|pr-?\d+|pull-?request-?\d+|mr-?\d+)([^a-z]|$)")
 
 def named_place(*names: str) -> Environment:
-    "The environment that names tell of; what lives as long as a pull request is development, and a device under /dev is no place."
-    names = tuple(n.replace("/dev/", "/") for n in names)
+    "The environment that names tell of; what lives as long as a pull request is development, and a device is no place."
+    if "/dev/" in (low := " ".join(names).lower()): names = tuple(n.replace("/dev/", "/") for n in names)
     said = environment_of(*names)
-    return "development" if said == "unknown" and any(_BRIEF.search(n) for n in names) else said
+    brief = said == "unknown" and any(map(low.__contains__, _SIGNS)) and any(map(_BRIEF.search, names))
+    return "development" if brief else said
 
 _TELLS = re.compile(r"(?i)env|stage|host|server|ur[il]|database|db|cluster|context|profile|workspace|namespace|"
                     r"project|account|config|settings|tier|conn|target|app|vault|region|subscription|tenant|instance")
@@ -139,7 +141,7 @@ def _word(text: str) -> Callable[[str], Any]:
     return frozenset(text.split("|")).__contains__
 
 def row(line: str) -> tuple[Row, ...]:
-    "A line of a table, ready for use: a row for each of its patterns. Raises ValueError."
+    "The rows of a line, one a pattern. Raises ValueError."
     head, *changes = re.split(r"\s+;\s+", line)
     patterns, _, said = re.sub(r"(^|\s+):(\s|$)", " : ", head).partition(" : ")
     cut = [re.split(r"\s+:\s+", c, maxsplit=1) for c in changes]
@@ -156,7 +158,7 @@ def row(line: str) -> tuple[Row, ...]:
     return tuple(found)
 
 def rows(text: str) -> tuple[Row, ...]:
-    "A table's rows; lines that begin with # are remarks, lines that begin with a space continue the one before."
+    "A table's rows; a # begins a remark, and a space continues the line before."
     lines: list[str] = []
     for line in text.splitlines():
         if not line.strip() or line.startswith("#"): continue

@@ -7,7 +7,9 @@ __all__ = ['Found', 'fitting', 'said']
 
 # %% ../../nbs/live/093_said.ipynb #47acd8ca
 from collections.abc import Iterator, Mapping, Sequence
-from functools import lru_cache
+from bisect import bisect_left, bisect_right
+from functools import lru_cache, reduce
+from operator import or_
 from typing import NamedTuple
 from .. import patterns as re
 from .families import RULES, Family, Rule
@@ -93,17 +95,24 @@ def fitting(classes: Mapping[str, int]) -> dict[str, tuple[Rule | None, ...]]:
     "By language, the rules that can fit where these classes occur."
     return {lang: rules for lang, bits in classes.items() if (rules := _fitting(bits))}
 
-def _places(text: str, found: Sequence[Hit], width: float) -> Iterator[tuple[int, int]]:
+def _places(text: str, found: Sequence[Hit], width: float,
+            anchors: int,      # classes that a rule begins with
+           ) -> Iterator[tuple[int, int]]:
     "The words around which a rule may fit, each with the classes near it. What a text repeats is tried once."
+    if not any(h.bits & anchors for h in found): return
     step: dict[tuple[object, ...], int] = {}      # a number for each way to come from one word to the next
     steps = [step.setdefault((h.bits, h.end - h.start, h.at - b.at, h.start - b.start), len(step))
              for b, h in zip((*found[:1], *found), found)]
     ats, ends, seen = [h.at for h in found], [h.end for h in found], set[tuple[object, ...]]()
+    in_order = ats == sorted(ats)      # but for parts of long words
     for k, h in enumerate(found):
+        if not h.bits & anchors: continue
         low = high = k
         least, most = h.at - width, h.at + width
-        while low and least <= ats[low - 1] <= most: low -= 1
-        while high + 1 < len(found) and least <= ats[high + 1] <= most: high += 1
+        if in_order: low, high = bisect_left(ats, least), bisect_right(ats, most) - 1
+        else:
+            while low and least <= ats[low - 1] <= most: low -= 1
+            while high + 1 < len(found) and least <= ats[high + 1] <= most: high += 1
         if len(found) > 50:      # what a rule looks at
             first = found[low]
             around = text[max(0, first.start - 42):max(ends[low:high + 1]) + 1]
@@ -127,7 +136,8 @@ def said(text: str,                                                     # in pla
         if common: hs = sorted((*hs, *common))
         left, first = {r.name: r for r in rules if r}, dict[str, Found]()
         width = max((r.window for r in left.values()), default=0)
-        for k, bits in _places(text, hs, width) if left else ():
+        anchors = reduce(or_, (r.need[0] for r in left.values()), 0)
+        for k, bits in _places(text, hs, width, anchors) if left else ():
             for rule in _fitting(bits):
                 if rule is None or rule.name not in left or not hs[k].bits & rule.need[0]: continue
                 if not (close := _near(text, k, hs, rule)): continue

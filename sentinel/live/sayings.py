@@ -9,7 +9,8 @@ __all__ = ['SAYINGS', 'IDIOMS']
 from .. import patterns as re
 
 # %% ../../nbs/live/084_sayings.ipynb #fd8d33c9
-_WITHOUT = r"(?:(?!\bnie|\bjamais|\bnunca|\bmai\b|\bnicht|никогда)[^.])*\b(?:ohne|sans|sin|sem|senza|без)\s+(?:\w+\s+){0,2}"
+_WITHOUT = (r"(?:(?!\bnie|\bjamais|\bnunca|\bmai\b|\bnicht|никогда)[^.])*\b(?:ohne|sans|sin|sem|senza|"
+            r"без)\s+(?:\w+\s+){0,2}")
 _MAKES = r"\b(?:haz|hagan?|rends|rendez|torne|torna|faça|rendi|сделай\w*)\b(?:\s+(?!un|list|que|che|inform)\w+){0,5}?"
 _LORDS = r"(?:admin|amministrat|superuser|propri[eé]t|owner|eigentümer|админ)"
 _SUM = r"(?:\d[\d.,\s]*(?:€|euros?\b|d[oó]l+ar|рубл|евро|доллар|元|円|美元|欧元)|[€$£¥]\s*\d)"
@@ -17,9 +18,10 @@ SAYINGS: list[tuple[str, ...]] = [
     (r"\ben\s+blanco\b|\bà\s+blanc\b|piazza\s+pulita|table\s+rase|под\s+ноль", "no", "deletes", "all", "no"),
     (r"\b(?:setz\w*\b.*\bauf\s+null|remet\w*\b.*\bà\s+zéro|pon\w*\b.*\ba\s+cero)\b(?!.*(?:zähler|compteur|contador))",
      "no", "deletes", "all", "no"),
-    (r"(?:^|[:,;])\s*plus\s+(?:aucune?|rien|un\s+seul)\b|\bque\s+no\s+quede\s+(?:nada|ni\s+un)|\bque\s+não\s+sobre\s+nada|"
-     r"\bnon\s+deve\s+(?:restare|rimanere)\s+(?:nulla|niente)|\bnichts\s+(?:soll|darf)\s+(?:übrig|bleiben)|"
-     r"ничего\s+не\s+должно\s+остаться|чтобы\s+ничего\s+не\s+осталось|[个条行]也?不[留剩]", "no", "deletes", "all", "no"),
+    (r"(?:^|[:,;])\s*plus\s+(?:aucune?|rien|un\s+seul)\b|\bque\s+no\s+quede\s+(?:nada|ni\s+un)|"
+     r"\bque\s+não\s+sobre\s+nada|\bnon\s+deve\s+(?:restare|rimanere)\s+(?:nulla|niente)|\bnichts\s+(?:soll|"
+     r"darf)\s+(?:übrig|bleiben)|ничего\s+не\s+должно\s+остаться|чтобы\s+ничего\s+не\s+осталось|[个条行]也?不[留剩]",
+     "no", "deletes", "all", "no"),
     (r"\b(?:den|die)\s+stecker\b|\bla\s+(?:prise|spina)\b|\bel\s+enchufe\b|\bda\s+tomada\b|"
      r"\bположи\w*\s+(?:сайт|прод|сервер)|\bвыруб\w+|拔电源|拔插头|\bstell\w*\b.*\bab\W*$", "no", "stops", "all", "hard"),
     (r"\b(?:nimm|nehm)\w*\b.*\bvom\s+netz\b", "-", "stops", "all", "hard"),
@@ -27,35 +29,49 @@ SAYINGS: list[tuple[str, ...]] = [
      "hard"),
     (r"\b(?:sichtbar|einsehbar|zugänglich|visible|accessible|visibil|accesible|acessível|видн\w+|доступн\w+)\b",
      "both", "exposes", "all", "hard"),
-    (r"в\s+(?:открыт|общ|публичн)\w+\s+доступ|en\s+accès\s+(?:public|libre)|acceso\s+(?:público|libre)|acesso\s+(?:público|"
-     r"livre)|accesso\s+pubblico", "no", "exposes", "all", "hard"),
-    (rf"\b(?:deploy|merge|push|schieb|déploie|pousse|despl[ie]+g|rilasci|pub+l|разверн|вылож|задепло)\w*{_WITHOUT}(?:tests?\b|"
+    (r"в\s+(?:открыт|общ|публичн)\w+\s+доступ|en\s+accès\s+(?:public|libre)|acceso\s+(?:público|libre)|"
+     r"acesso\s+(?:público|livre)|accesso\s+pubblico", "no", "exposes", "all", "hard"),
+    (rf"\b(?:deploy|merge|push|schieb|déploie|pousse|despl[ie]+g|rilasci|pub+l|разверн|вылож|"
+     rf"задепло)\w*{_WITHOUT}(?:tests?\b|"
      r"review|prüfung|revis|révis|revue|relect|pruebas|testes|тест|ревью|проверк)|(?:テスト|レビュー)(?:なし|せず|を飛ばし)[^。]*"
      r"(?:デプロイ|リリース|マージ)|(?:不用|无需|跳过|不经)(?:测试|审[查核])[^。]*(?:上线|部署|发布|合并)", "-", "unguards", "one", "hard"),
     (r"\b(?:lass|laisse|deja|deixe|lascia|пусть)\b[^.]*\b(?:eigene|propre|propi[oa]|própri|propri|свои|собственн)\w*\b"
      r"[^.]*(?:pull|merge|\bprs?\b|änderung|changem|cambi|mudan)|让[^。，]{0,10}(?:批准|审核|合并)自己的|"
      r"自分の(?:プル|マージ)[^。]*自分(?:で|に)", "-", "unguards", "one", "hard"),
-    (rf"{_MAKES}(?<!\bles)(?<!\blos)(?<!\bgli)(?<!\bos)\s+{_LORDS}|\bmach\w*\b[^,.]*\bzu[mr]?\s+{_LORDS}|\b(?:mets|mettez|metti|"
-     rf"pon)\s+(?:a\s+)?(?:tout\s+le\s+monde|todos|tutti)\s+(?:como\s+|comme\s+|come\s+)?{_LORDS}|全員を?管理者に|"
+    (rf"{_MAKES}(?<!\bles)(?<!\blos)(?<!\bgli)(?<!\bos)\s+{_LORDS}|\bmach\w*\b[^,.]*\bzu[mr]?\s+{_LORDS}|\b(?:mets|"
+     rf"mettez|metti|pon)\s+(?:a\s+)?(?:tout\s+le\s+monde|todos|tutti)\s+(?:como\s+|comme\s+|come\s+)?{_LORDS}|"
+     rf"全員を?管理者に|"
      r"[人户]都?(?:变成|成为|设为|当)管理员", "all", "grants", "all", "hard"),
-    (rf"^\W*(?:\w+\s+)?(?:zahle?|bezahle?|vire[rz]?|paye[rz]?|règle[rz]?|pag(?:a|ue|ar|he)|заплати\w*|оплати\w*|支付)(?!\w)"
-     rf".*{_SUM}", "-", "spends", "many", "hard"),
-    (r"\bnicht\s+mehr\s+(?:existier|gib)\w*|\bn['’]exist\w*\s+plus|\bdej\w+\s+de\s+existir|\bdeix\w+\s+de\s+existir|\bnon\s+esist\w+\s+più|不复存在|不再存在|"
-     r"存在しない(?:状態|よう)|больше\s+не\s+(?:существ|было|стало)", "no", "deletes", "all", "no"),
-    (r"\b(?:darf|soll|sollen|dürfen)\s+nichts\s+(?:mehr\s+)?(?:da|übrig|bleib)|\bnichts\s+(?:mehr\s+)?(?:übrig|da\s+(?:ist|bleibt))|\bne\s+doi\w+\s+plus\s+rien\s+rest\w*|\bplus\s+rien\s+(?:des|du|de)\b|"
-     r"\bno\s+(?:debe\w*|tiene\w*\s+que)\s+quedar\s+nada|\bnão\s+(?:deve\w*|pode\w*)\s+(?:sobrar|restar|ficar)\s+nada|(?:一个|一[条行点份]|全)?都?不要?[留剩]|(?:一つも|何も|一切)残さ(?:ない|ず)で?|"
-     r"ничего\s+не\s+осталось|跡形もなく|\bkeine?\s+(?:einzige\s+)?\w+\s+mehr\s+(?:da|übrig|existier|geben)|\bne\s+faut\s+plus\s+qu['’]il\s+reste\b|\breste\s+(?:plus\s+)?(?:une\s+seule|aucune?|un\s+seul)\b|\bno\s+(?:exista|quede|haya)\s+(?:ni\s+un|ningun)|"
-     r"\bnão\s+(?:exista|reste|sobre|haja)\s+(?:mais\s+)?(?:nenhum|uma?\b)|\bnon\s+dev\w+\s+(?:esistere|restare|rimanere)\s+(?:più|nessun)|(?:一|1)(?:行|件|つ|個|台)も(?:残[らさ]|な[いく])|"
-     r"\bчтобы\b.*\bне\s+(?:было|осталось)\s+ни\b|一[行条个点]\w{0,2}都?不[留剩]", "no", "deletes", "all", "no"),
-    (r"\bfai[st]\w*\s+(?:\w+\s+)?dispara[iî]tre|\bdesapare[zc]\w+|\b(?:faça|fazer?|faz)\b.*\bsumir|\b(?:fai|far|fate|fall[ioae])\s+sparire|\bчтобы\b.*\bисчез\w+|なくして(?:ください|おいて|$)",
+    (rf"^\W*(?:\w+\s+)?(?:zahle?|bezahle?|vire[rz]?|paye[rz]?|règle[rz]?|pag(?:a|ue|ar|he)|заплати\w*|оплати\w*|"
+     rf"支付)(?!\w).*{_SUM}", "-", "spends", "many", "hard"),
+    (r"\bnicht\s+mehr\s+(?:existier|gib)\w*|\bn['’]exist\w*\s+plus|\bdej\w+\s+de\s+existir|\bdeix\w+\s+de\s+existir|"
+     r"\bnon\s+esist\w+\s+più|不复存在|不再存在|存在しない(?:状態|よう)|больше\s+не\s+(?:существ|было|стало)",
      "no", "deletes", "all", "no"),
-    (r"\bpeu(?:t|vent)\s+(?:partir|dégager|disparaître|sauter)|\bpueden?\s+(?:irse|desaparecer)|\bpodem?\s+(?:ir\s+embora|sumir|desaparecer)|\b(?:può|possono)\s+(?:sparire|andare\s+via|andarsene)|"
-     r"(?:全部|すべて|全て)捨てて(?:構い?ません|も?いい|も?よい|ください)|都(?:可以|能)(?:扔|丢|删)", "all", "deletes", "all", "no"),
-    (r"\bauf\s+(?:anfang|den\s+auslieferungszustand|werkszustand)|\breinen\s+tisch|\bétat\s+(?:d['’]origine|initial|d['’]usine)|\bestado\s+inicial|\bcomo\s+recién\s+instalad|\bborrón\s+y\s+cuenta|"
-     r"\b(?:em|en)\s+branco\b|\bstato\s+iniziale|\bcome\s+nuov|最初的状态|初始状态|推倒重来|(?:最初|初期|まっさら)の?(?:な)?状態|まっさらに|исходн\w+\s+состояни|с\s+чистого\s+листа", "no", "deletes", "all", "no"),
-    (r"\blivre-se\b|\b(?:dê|dar)\s+(?:um\s+)?(?:jeito|fim|sumiço)\b|\bsbarazz\w*|\bdesha[zg]\w*\b|\bdébarrass\w*|\bизбав\w*|\bschaff\w*\b.*\bweg\b|(?:始末|処分)し", "no", "deletes", "all", "no"),
-    (r"(?:\bn['’]\w+\s+plus\s+besoin|\bya\s+no\s+(?:\w+\s+){0,2}?(?:necesit|falta)|\bnão\s+(?:são\s+|é\s+)?(?:mais\s+)?(?:precis|necess)\w*|\bnon\s+(?:ci\s+)?serv\w+\s+più|\bбольше\s+не\s+нужн|"
-     r"\bnicht\s+mehr\b)[^.;]*,\s*(?:\w+[-\s]+){0,3}?(?:fais\s+le\s+nécessaire|occupe|encárg|ocúp|cuide|resolv|occupat|pensaci|разберись|займись|kümmer|erledig)|"
-     r"(?:もう(?:要|い)ら|不要に)[^。]*(?:始末|処分|なくし|片付け)|(?:不要了|用不着了)[^。]*(?:处理|弄没|搞定)", "no", "deletes", "all", "no"),
+    (r"\b(?:darf|soll|sollen|dürfen)\s+nichts\s+(?:mehr\s+)?(?:da|übrig|bleib)|\bnichts\s+(?:mehr\s+)?(?:übrig|"
+     r"da\s+(?:ist|bleibt))|\bne\s+doi\w+\s+plus\s+rien\s+rest\w*|\bplus\s+rien\s+(?:des|du|de)\b|\bno\s+(?:debe\w*|"
+     r"tiene\w*\s+que)\s+quedar\s+nada|\bnão\s+(?:deve\w*|pode\w*)\s+(?:sobrar|restar|ficar)\s+nada|(?:一个|一[条行点份]|"
+     r"全)?都?不要?[留剩]|(?:一つも|何も|一切)残さ(?:ない|ず)で?|ничего\s+не\s+осталось|跡形もなく|"
+     r"\bkeine?\s+(?:einzige\s+)?\w+\s+mehr\s+(?:da|übrig|existier|geben)|\bne\s+faut\s+plus\s+qu['’]il\s+reste\b|"
+     r"\breste\s+(?:plus\s+)?(?:une\s+seule|aucune?|un\s+seul)\b|\bno\s+(?:exista|quede|haya)\s+(?:ni\s+un|ningun)|"
+     r"\bnão\s+(?:exista|reste|sobre|haja)\s+(?:mais\s+)?(?:nenhum|uma?\b)|\bnon\s+dev\w+\s+(?:esistere|restare|"
+     r"rimanere)\s+(?:più|nessun)|(?:一|1)(?:行|件|つ|個|台)も(?:残[らさ]|な[いく])|\bчтобы\b.*\bне\s+(?:было|осталось)\s+ни\b|"
+     r"一[行条个点]\w{0,2}都?不[留剩]", "no", "deletes", "all", "no"),
+    (r"\bfai[st]\w*\s+(?:\w+\s+)?dispara[iî]tre|\bdesapare[zc]\w+|\b(?:faça|fazer?|faz)\b.*\bsumir|\b(?:fai|far|fate|"
+     r"fall[ioae])\s+sparire|\bчтобы\b.*\bисчез\w+|なくして(?:ください|おいて|$)",
+     "no", "deletes", "all", "no"),
+    (r"\bpeu(?:t|vent)\s+(?:partir|dégager|disparaître|sauter)|\bpueden?\s+(?:irse|desaparecer)|"
+     r"\bpodem?\s+(?:ir\s+embora|sumir|desaparecer)|\b(?:può|possono)\s+(?:sparire|andare\s+via|andarsene)|(?:全部|すべて|"
+     r"全て)捨てて(?:構い?ません|も?いい|も?よい|ください)|都(?:可以|能)(?:扔|丢|删)", "all", "deletes", "all", "no"),
+    (r"\bauf\s+(?:anfang|den\s+auslieferungszustand|werkszustand)|\breinen\s+tisch|\bétat\s+(?:d['’]origine|initial|"
+     r"d['’]usine)|\bestado\s+inicial|\bcomo\s+recién\s+instalad|\bborrón\s+y\s+cuenta|\b(?:em|en)\s+branco\b|"
+     r"\bstato\s+iniziale|\bcome\s+nuov|最初的状态|初始状态|推倒重来|(?:最初|初期|まっさら)の?(?:な)?状態|まっさらに|исходн\w+\s+состояни|"
+     r"с\s+чистого\s+листа", "no", "deletes", "all", "no"),
+    (r"\blivre-se\b|\b(?:dê|dar)\s+(?:um\s+)?(?:jeito|fim|sumiço)\b|\bsbarazz\w*|\bdesha[zg]\w*\b|\bdébarrass\w*|"
+     r"\bизбав\w*|\bschaff\w*\b.*\bweg\b|(?:始末|処分)し", "no", "deletes", "all", "no"),
+    (r"(?:\bn['’]\w+\s+plus\s+besoin|\bya\s+no\s+(?:\w+\s+){0,2}?(?:necesit|falta)|\bnão\s+(?:são\s+|"
+     r"é\s+)?(?:mais\s+)?(?:precis|necess)\w*|\bnon\s+(?:ci\s+)?serv\w+\s+più|\bбольше\s+не\s+нужн|"
+     r"\bnicht\s+mehr\b)[^.;]*,\s*(?:\w+[-\s]+){0,3}?(?:fais\s+le\s+nécessaire|occupe|encárg|ocúp|cuide|resolv|occupat|"
+     r"pensaci|разберись|займись|kümmer|erledig)|(?:もう(?:要|い)ら|不要に)[^。]*(?:始末|処分|なくし|片付け)|(?:不要了|用不着了)[^。]*(?:处理|"
+     r"弄没|搞定)", "no", "deletes", "all", "no"),
     (r"\b(?:substitu|sostitu|замен)\w*\b.*\b(?:conteúdo|contenuto|содержим\w+)", "no", "writes", "all", "hard")]
 IDIOMS = [(re.compile(pattern, re.I), needs, (kind, scope, undo)) for pattern, needs, kind, scope, undo in SAYINGS]

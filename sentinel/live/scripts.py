@@ -11,7 +11,7 @@ from .. import patterns as re
 from .effects import Effect
 from .languages import harm
 from .output import output
-from .shell import parsed
+from .whole import parsed
 
 # %% ../../nbs/live/100_scripts.ipynb #63249438
 CHANGED = "(changed since it was read)"      # stands for the text of a file that is not known any more
@@ -24,13 +24,18 @@ def written_by(text: str,                         # an action in shell
               ) -> dict[str, str]:                # known after it, where that has changed; CHANGED: not any more
     "What an action makes of the files that a session knows."
     out: dict[str, str] = {}
+    sure_to = 0      # nothing before this place makes it unsure whether a command runs
     for c in parsed(text := text.strip()).commands if ">" in text or "tee" in text else ():
+        if not c.redirects and not (c.words and "tee" in c.words[0].text.lower()): continue      # most write no file
         appends = c.program == "tee" and any(w.text in ("-a", "--append") for w in c.args)
         more = appends or any(r.how == ">>" for r in c.redirects)
         names = [r.file for r in c.redirects if r.how in (">", ">>", ">|", "&>")]
         names += [w for w in c.args if not w.text.startswith("-")] if c.program == "tee" else []
         if not names: continue
-        said, sure = output(c), not UNSURE.search(text[:c.span[0]])
+        start = c.span[0]
+        sure = not UNSURE.search(text, max(0, sure_to - 10) if start >= sure_to else 0, start)
+        if sure: sure_to = max(sure_to, start)
+        said = output(c)
         for w in names:
             before = out.get(w.text, scripts.get(w.text, CHANGED)) if more else ""
             room = len(before) + len(said or "") < 65_536

@@ -92,7 +92,8 @@ NOT_REALLY = frozenset("hesitate forget wait worry fail only just mind ask delay
                        "spare any".split())
 
 LABEL = re.compile(r"^\W*(?=[A-Z][a-z])(?:[\w'-]+\s+){0,4}(?i:lags?|trouble|problems?|issues?|errors?|outage|incident|failures?|alerts?|"
-                   r"warnings?|questions?|status|notes?|context|background|reason|goal|fyi|todo|symptoms?|cause|stuck|broken|slow|locked|degraded|hanging)\W*$")      # a headline, and no order
+                   r"warnings?|questions?|status|notes?|context|background|reason|goal|fyi|todo|symptoms?|cause|stuck|"
+                   r"broken|slow|locked|degraded|hanging)\W*$")      # a headline, and no order
 
 _PASSIVE = frozenset("is are be being get gets got ever really actually".split())
 

@@ -20,7 +20,8 @@ _LOOSE = re.compile(r"(?i)\b(?:session_replication_role\s*(?:=|to)\s*'?replica|s
                     r"general_log\s*=\s*'?(?:on|1)|writable_schema\s*=\s*(?:1|on)|"
                     r"secure_file_priv|innodb_flush_log_at_trx_commit\s*=\s*0|"
                     r"log_bin_trust_function_creators\s*=\s*1|trustworthy\s+on|xp_cmdshell|set\s+encryption\s+off|"
-                    r"network_policy\s*=\s*null|noarchivelog|flashback\s+off|audit_\w+\s*=\s*'?(?:none|off|false)|data_retention_time_in_days\s*=\s*0|journal_mode\s*=\s*off|recovery\s+simple)")
+                    r"network_policy\s*=\s*null|noarchivelog|flashback\s+off|audit_\w+\s*=\s*'?(?:none|off|false)|"
+                    r"data_retention_time_in_days\s*=\s*0|journal_mode\s*=\s*off|recovery\s+simple)")
 
 # %% ../../nbs/live/058_settings.ipynb #52888602
 _CLOSED = re.compile(r"(?i)\b(?:super_)?read_only\s*=\s*(?:1|on|true)|offline_mode\s*=\s*(?:1|on)|set\s+offline|"

@@ -11,9 +11,9 @@ from itertools import combinations
 from typing import NamedTuple
 from .. import patterns as re
 from .families import Family, Rule
-from .forms import shaped
 from .letters import words
 from .said import Found, fitting, said
+from .shaped import shaped
 from .views import View, views
 from .vocabulary import glance, telling
 from .weighing import heaviest, weighed

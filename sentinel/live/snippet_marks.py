@@ -24,13 +24,14 @@ _MARKS = re.compile(r"(?m)<\?php|^\s{0,8}(?:package\s+\w+\s*$|func\s+\w*\s*\(|im
                     r"^\s{0,8}\w+(?:\.\w+)+\([^\n]*\)(?:\.\w+\([^\n]*\))+\s*;?\s*$|^\s{0,8}try\s*\([A-Z]\w*\s+\w+\s*=|"
                     r"\bforeach\s*\(\$\w+\s+as\s+\$|^\s{0,8}\$\w+\s*=\s*[a-z_]+\([^\n]*\);")
 _META = re.compile(r"\(.*\bmetav1\.")
-_OTHERS = re.compile(r"(?m)\b[A-Z][a-z]+-[A-Z]\w+\b|\$env:|^\s{0,8}(?:const|let|var|import|from|def)\s.*(?:require\(|"
-                     r"\bfrom\b|:\s*$)|^\s{0,8}(?:sudo|docker|kubectl|git|curl|ruby|php|perl|go|rails|bundle|java|"
-                     r"cargo|ssh|bash|sh|irb|rake|psql)\s")
+_COMMANDS = re.compile(r"\n\s{0,8}(?:sudo|docker|kubectl|git|curl|ruby|php|perl|go|rails|bundle|java|"
+                       r"cargo|ssh|bash|sh|irb|rake|psql)\s")
+_OTHERS = re.any_of(("$env:", r"\$env:"), ("-", r"\b[A-Z][a-z]+-[A-Z]\w+\b"),
+                    ("require( from :", r"^\s{0,8}(?:const|let|var|import|from|def)\s.*(?:require\(|\bfrom\b|:\s*$)"), flags=re.M)
 
 # %% ../../nbs/live/069_snippet_marks.ipynb #2765b456
 def looks_like_snippet(text: str) -> bool:
     "Is this a program in Ruby, Go, PHP, Java, Rust, C# or Perl?"
     head = text[:4_000]
-    if _OTHERS.search(head): return False
+    if _COMMANDS.search("\n" + head) or _OTHERS(head): return False      # a search jumps from line to line
     return bool(_MARKS.search(head)) or "metav1." in head and bool(_META.search(head))      # which looks far ahead

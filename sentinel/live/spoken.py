@@ -10,7 +10,8 @@ from .. import patterns as re
 
 # %% ../../nbs/live/083_spoken.ipynb #28e3a02d
 _VERB = r"(?:delete|drop|remove|purge|wipe|truncate|destroy|reset|erase|terminate|kill|stop|disable|shut\s+down|restart|overwrite|revoke|expose|publish)"
-_LATER = r"(?:next\s+(?:week|month|quarter|year|sprint)|tomorrow|later|after\s+the\s+(?:holidays|freeze|release)|on\s+(?:mon|tues|wednes|thurs|fri)day|in\s+(?:two|three|a\s+few|\d+)\s+(?:days|weeks|months))"
+_LATER = (r"(?:next\s+(?:week|month|quarter|year|sprint)|tomorrow|later|after\s+the\s+(?:holidays|freeze|release)|"
+          r"on\s+(?:mon|tues|wednes|thurs|fri)day|in\s+(?:two|three|a\s+few|\d+)\s+(?:days|weeks|months))")
 SPOKEN: list[tuple[re.Pattern[str], str]] = [(re.compile(pattern, re.I), word) for pattern, word in (
     (rf"\b(?:make\s+(?:sure|certain)|ensure|guarantee|see\s+to\s+it|check|verify)\s+(?:that\s+)?(?:nobody|no[- ]?one|"
      rf"none\s+of\s+\w+)(?P<deed>\s+(?:else\s+)?(?:can|could|may|is\s+able\s+to|ever)?\s*(?:\w+\s+)"

@@ -144,7 +144,20 @@ def _within(c: Command, setting: Setting) -> list[Effect]:
     if len(words) == 1 and " " in words[0].text: return inner_shell(words[0], setting)
     return effects_of(c._replace(words=tuple(words), redirects=(), sets=()), setting)
 
+def _looked_at(c: Command) -> bool:
+    "Can any of these tables tell something of a command? Of most commands none does."
+    if (program := c.program) in _KNOWN or program.endswith("config"): return True
+    texts = [w.text for w in c.args]
+    for t in texts:
+        if t[:2] == "--" and t.partition("=")[0] in _LOSES: return True
+    return texts[:1] == ["-jar"] or "config" in [t.lower() for t in texts[:2]]
+
+_KNOWN = frozenset("ssh scp sftp autossh sshfs apt apt-get dpkg aptitude less more most zless make gmake gdb lldb git ip "
+                   "go cargo dotnet deno bun swift zig dart java".split())
+_KNOWN |= _INSTALLERS | _WITHIN.keys() | {n.partition(":")[0] for n in TEXTS}
+
 def _started(c: Command, setting: Setting) -> list[Effect]:
+    if not _looked_at(c): return []
     name, found = _name(c), _unchecked(c)
     if name in ("gdb", "lldb"): found += _debugged(c, setting)
     if name in _INSTALLERS: found += _installed(c)

@@ -17,7 +17,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 from sqlalchemy import Column, Connection, Double, Index, Integer, MetaData, Table, Text, UniqueConstraint, select
 from .chain import Head, Key, link, request_hash, row_id, sealed
-from .secrets import redact, redact_all
+from .secrets import Known, redact, redact_all
 from .shapes import hinted
 
 # %% ../../nbs/live/105_tables.ipynb #bdd0b81c
@@ -105,16 +105,17 @@ class Entry(NamedTuple):
 
 COLUMN: dict[str, str] = {     # key of an answer -> column
     "decision": "decision", "severity_assessed": "severity", "risk_score": "risk", "status": "status",
-                          "fail_mode": "fail_mode",
-    "backend_used": "backend", "policy_version": "policy_version", "latency_ms": "latency_ms"}
+    "fail_mode": "fail_mode", "backend_used": "backend", "policy_version": "policy_version", "latency_ms": "latency_ms"}
 JSON_COLUMN: dict[str, str] = {"effects": "effects", "findings": "shield"}
 OWN = frozenset({*COLUMN, *JSON_COLUMN, "shield_triggered", "verdict_id", "logged"})
 LONGEST_NAME = 300     # characters of a client, a session, a request_id
 
+_encoded = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+
 def as_json(data: Any) -> str:
-    "Plain data in one line of JSON, which every database takes. Raises ValueError in one line."
+    "Plain data in a line of JSON, for any database. Raises ValueError in one line."
     try:
-        text = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
+        text = _encoded(data)
         return text if text.isascii() or text.encode() else text
     except UnicodeEncodeError: return json.dumps(data, separators=(",", ":"))     # a lone surrogate
     except (TypeError, RecursionError): raise ValueError("it cannot be written as JSON") from None
@@ -128,7 +129,7 @@ def name_of(what: str, text: str | None) -> str:
     return text
 
 def amount(what: str, x: Any) -> float:
-    "A number that a database can hold. Raises ValueError in one line."
+    "A finite number. Raises ValueError in one line."
     try: number = float(x or 0)
     except (TypeError, ValueError, OverflowError): number = math.nan
     if not math.isfinite(number): raise ValueError(f"{what} is no number")
@@ -139,13 +140,15 @@ def instant(moment: datetime) -> str:
     return moment.astimezone(timezone.utc).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
 
 # %% ../../nbs/live/105_tables.ipynb #9163b44f
-def clean_json(data: Any,           # plain
-               known: set[str],     # secrets from elsewhere; grows
-              ) -> tuple[str, int]:
+def clean_json(parts: Sequence[Any],      # plain, of one request
+              ) -> list[tuple[str, int]]:
     "Data in JSON without its secrets, and how many they were. Most data is seen at one look to hold none."
-    if not known and not hinted(text := as_json(data)): return text, 0
-    data, found = redact_all(data, known)
-    return as_json(data), len(found)
+    texts, known, out = list(map(as_json, parts)), Known(), []
+    hints = hinted("\n".join(texts))
+    for data, text in zip(parts, texts):
+        data, found = redact_all(data, known, hints) if known or hinted(text, hints) else (data, [])
+        out.append((as_json(data) if found else text, len(found)))
+    return out
 
 @lru_cache(64)
 def policy_hash(text: str) -> str:
@@ -164,13 +167,13 @@ def file_row(client: str, session: str, path: str, text: str) -> dict[str, Any]:
 
 def row_of(entry: Entry, key: Key) -> dict[str, Any]:
     "A verdict as a row, its place in the chain left open. Raises ValueError for what cannot be stored."
-    a, known = entry.answer, set()
+    a = entry.answer
     row: dict[str, Any] = {"request_hash": request_hash(key, entry.request)}
-    row["request"], row["redactions"] = clean_json(entry.request, known)
-    row["answer"] = clean_json({k: v for k, v in a.items() if k not in OWN}, known)[0]
-    for k, column in JSON_COLUMN.items(): row[column] = clean_json(a.get(k) or [], known)[0]
-    row |= {column: amount(k, a.get(k)) if column in ("risk", "latency_ms") else name_of(k, a.get(k)) for k,
-            column in COLUMN.items()}
+    rest = {k: v for k, v in a.items() if k not in OWN}
+    said = clean_json([entry.request, rest, *(a.get(k) or [] for k in JSON_COLUMN)])
+    row["redactions"] = said[0][1]
+    row |= zip(("request", "answer", *JSON_COLUMN.values()), (text for text, _ in said))
+    for k, col in COLUMN.items(): row[col] = (amount if col in ("risk", "latency_ms") else name_of)(k, a.get(k))
     row |= {"shielded": int(bool(a.get("shield_triggered"))), "grader": name_of("grader", entry.grader),
             "client": name_of("client", entry.client),
             "session": name_of("session", entry.request.get("session")),
@@ -186,7 +189,7 @@ class Item(NamedTuple):
     files: Sequence[Mapping[str, Any]] = ()     # rows, not sealed yet
 
 def item_of(entry: Entry, key: Key) -> Item:
-    "A verdict with what belongs to it, ready to be committed. Raises ValueError for what cannot be stored."
+    "A verdict with what belongs to it, to be committed. Raises ValueError for what cannot be stored."
     row = row_of(entry, key)
     return Item("verdicts", row, entry.policy,
                 [file_row(entry.client, row["session"], p, t) for p, t in entry.files.items()])

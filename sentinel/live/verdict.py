@@ -125,8 +125,8 @@ def judge(effects: Sequence[Effect],              # what the action would do
             by = Ruled("flag", f"severity hint {hint}")
         risk = risk_of(e, where)
         rulings.append((SERIOUS.index(by.decision), risk, e, where, by, name))
-        what = f"{e.kind} {e.target[:80]} [{e.scope}, undo {e.undo}, {where}]"
-        trace.append(f"{what}: {by.decision} by {by.rule!r}, risk {risk:g}")
+        trace.append(f"{e.kind} {e.target[:80]} [{e.scope}, undo {e.undo}, {where}]: "
+                     f"{by.decision} by {by.rule!r}, risk {risk:g}")
     _, _, e, where, by, name = max(rulings, key=lambda r: r[:2])
     risk = max(r[1] for r in rulings)
     stopped = by.decision in ("block", "escalate")

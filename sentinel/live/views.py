@@ -7,12 +7,13 @@ __all__ = ['DEPTH', 'MOST', 'View', 'disguises', 'views']
 
 # %% ../../nbs/live/090_views.ipynb #7661d99c
 from collections import Counter
-from collections.abc import Callable, Iterator
-from functools import lru_cache
+from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache, partial
 from typing import NamedTuple
 from .. import patterns as re
 from .codes import LIMIT, decoded, hidden
-from .letters import PLAIN, SEEN, TURNED, Back, Step, fold, remembered, replaced, same, translated, words
+from .letters import PLAIN, SEEN, TURNED, Back, Remembered, Step, back_from, fold, replaced, same
+from .letters import translated, words
 
 # %% ../../nbs/live/090_views.ipynb #161c6f43
 class View(NamedTuple):
@@ -28,8 +29,15 @@ _GAP = r"[-.*_|~+·•'`^/,]{1,2}"
 _BETWEEN = re.compile(rf"(?<=[^\W\d_]){_GAP}(?=[^\W\d_])")
 _GAPS = str.maketrans("", "", "-.*_|~+·•'`^/,")
 _COMPOUND = re.compile(rf"(?<![^\W\d_])[^\W\d_]{{1,30}}+(?:{_GAP}[^\W\d_]{{1,30}}+)+")
+_ASCII_COMPOUND = re.compile(r"(?<![a-z])[a-z]{1,30}+(?:[-.*_|~+'`^/,]{1,2}[a-z]{1,30}+)+")      # of ASCII
+
+def _four_alone(those: Sequence[str]) -> bool:
+    "Are four words of one letter in a row?"
+    sizes = list(map(len, those))
+    try: return b"\1\1\1\1" in bytes(sizes)
+    except ValueError: return b"\1\1\1\1" in bytes(min(n, 2) for n in sizes)      # some are longer than a byte can tell
 _LEET = {i: str.maketrans("01345678@$!|+€£(9", f"o{i}easgtbas{i}{j}telcg") for i, j in ("il", "li")}
-_SYMBOLS = re.compile(r"(?<=[^\W\d_])[@$!|€£][^\W_]|[^\W_][@$!|€£](?=[^\W\d_])")
+_SYMBOLS = re.compile(r"[@$!|€£](?:(?<=[^\W\d_].)[^\W_]|(?<=[^\W_].)[^\W\d_])")
 _WIDTHLESS = re.compile("(?<=[^\\W_])[\u200b-\u200d\u2060\ufeff\u00ad]+(?=[^\\W_])")
 _UPSIDE = re.compile("[ɐɔǝɟɥɯɹʇʌʍʎ]")
 
@@ -54,13 +62,17 @@ _OTHER = {"atbash": str.maketrans("abcdefghijklmnopqrstuvwxyz", "zyxwvutsrqponml
           **{f"shift by {k}": _shifted(k) for k in range(1, 26) if k != 13}}
 
 # %% ../../nbs/live/090_views.ipynb #cce60595
-@remembered
-def _hints(word: str, known: Callable[[str], object]) -> tuple[int, int, int]:
-    "What speaks for reading a text backwards, in rot13, or with letters for digits: a long word counts twice."
-    if len(word) < 3 or len(word) > 24 or word.isdigit(): return 0, 0, 0
-    backwards, much = bool(known(word[::-1])), 1 + (len(word) > 5)
-    if word.isalpha(): return backwards * much, bool(word.isascii() and known(word.translate(_shifted(13)))) * much, 0
-    return backwards * much, 0, any(known(word.translate(table)) for table in _LEET.values())
+def _hints(known: Callable[[str], object], word: str) -> tuple[int, int, int] | None:
+    "What speaks for reading a text backwards, in rot13, or with letters for digits, if anything: a long word counts twice."
+    if len(word) < 3 or len(word) > 24 or word.isdigit(): return None
+    backwards, much, rot13, digits = bool(known(word[::-1])), 1 + (len(word) > 5), False, False
+    if word.isalpha(): rot13 = bool(word.isascii() and known(word.translate(_shifted(13))))
+    else: digits = any(known(word.translate(table)) for table in _LEET.values())
+    return (backwards * much, rot13 * much, int(digits)) if backwards or rot13 or digits else None
+
+@lru_cache(4)
+def _hinting(known: Callable[[str], object]) -> Remembered[tuple[int, int, int] | None]:
+    return Remembered(partial(_hints, known))
 
 def _few_vowels(those: list[str]) -> bool:
     "Are there words, with fewer vowels than people write in them?"
@@ -69,8 +81,6 @@ def _few_vowels(those: list[str]) -> bool:
     some = [w for w in those[:600] if 2 < len(w) < 21 and w.isalpha()]
     letters = "".join(some)
     return len(some) > 3 and sum(map(letters.count, "aeiou")) < .29 * len(letters)
-
-_NONE = (0, 0, 0)
 
 def disguises(text: str,                            # as it was written, or decoded
               plain: str,                           # the same in plain letters
@@ -83,14 +93,18 @@ def disguises(text: str,                            # as it was written, or deco
         yield "look-alikes", translated(text, SEEN)
         if _UPSIDE.search(text): yield "upside down", (plain.translate(TURNED)[::-1], _mirrored(len(plain)))
         if (step := replaced(text, _WIDTHLESS, lambda m: " ")): yield "gaps", (fold(step[0]), step[1])
-    if plain.count(" ") + plain.count("\n") > 3 and (step := replaced(plain, _APART, _CLOSER)): yield "spacing", step
-    if list(map(len, those)).count(1) > 3 and (step := replaced(plain, _SPACED, _CLOSE)): yield "spacing", step
-    if sum(n * bool(known(c.translate(_GAPS))) for c, n in Counter(_COMPOUND.findall(plain)).items()) > chance \
+    if _four_alone(plain.split()) and (step := replaced(plain, _APART, _CLOSER)): yield "spacing", step
+    ascii = plain.isascii()      # a word of another script may have marks within it
+    apart = _four_alone(those) if ascii else list(map(len, those)).count(1) > 3
+    if apart and (step := replaced(plain, _SPACED, _CLOSE)): yield "spacing", step
+    compounds = Counter((_ASCII_COMPOUND if ascii else _COMPOUND).findall(plain))
+    if sum(n * bool(known(c.translate(_GAPS))) for c, n in compounds.items()) > chance \
             and (step := replaced(plain, _BETWEEN, lambda m: "")):
         yield "between letters", step
     backwards = rot13 = digits = 0
-    for word, n in Counter(those).items():
-        if (hints := _hints(word, known)) != _NONE: backwards += n * hints[0]; rot13 += n * hints[1]; digits += n * hints[2]
+    counts = Counter(those)
+    for hints, n in zip(map(_hinting(known).__getitem__, counts), counts.values()):
+        if hints: backwards += n * hints[0]; rot13 += n * hints[1]; digits += n * hints[2]
     if digits > chance or len(plain) < 8192 and any(c in plain for c in "@$!|€£") and _SYMBOLS.search(plain):
         for table in _LEET.values(): yield "digits", (plain.translate(table), same)
     if backwards > 1 + chance: yield "backwards", (plain[::-1], _mirrored(len(plain)))
@@ -116,7 +130,7 @@ def views(text: str,                                        # a text that somebo
          ) -> list[View]:                                   # the plain view first
     "All ways to read a text that show something."
     plain = fold(text)
-    back = same if text.isascii() else translated(text, PLAIN)[1]
+    back = same if text.isascii() else back_from(text, PLAIN)
     found, left = [View(plain, (), back)], len(plain) + 2 * LIMIT
     seen = set(words(plain))
     ways: list[tuple[str, tuple[str, ...], Back]] = [(text, (), same)]
@@ -129,7 +143,7 @@ def views(text: str,                                        # a text that somebo
         plain = fold(text)
         left -= len(plain)
         for name, step in disguises(text, plain, known):
-            to_text = same if text.isascii() or name in _FROM_TEXT else translated(text, PLAIN)[1]
+            to_text = same if text.isascii() or name in _FROM_TEXT else back_from(text, PLAIN)
             new = set(words(step[0])) - seen
             if new and any(map(known, new)) and len(found) < MOST and left > 0:
                 seen |= new
@@ -143,7 +157,7 @@ def views(text: str,                                        # a text that somebo
             if len(plain) > 4096 and not any(map(known, new)) and max(map(len, new)) < 24: continue   # long, and nothing in it
             seen |= new
             way = (step[0], (*how, name), _chain(step[1], back))
-            to_coded = same if step[0].isascii() else translated(step[0], PLAIN)[1]
+            to_coded = same if step[0].isascii() else back_from(step[0], PLAIN)
             found.append(View(plain, way[1], _chain(to_coded, way[2])))
             ways.append(way)
             left -= len(plain)

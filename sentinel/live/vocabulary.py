@@ -7,16 +7,17 @@ __all__ = ['TABLES', 'LANGUAGES', 'Part', 'senses', 'telling', 'Hit', 'hits', 'g
 
 # %% ../../nbs/live/091_vocabulary.ipynb #9897d7d5
 from collections.abc import Container
-from functools import lru_cache
+from functools import lru_cache, partial
+from itertools import accumulate, compress
 from typing import NamedTuple
 from .. import patterns as re
-from .letters import WORD, remembered, words
+from .letters import WORD, Remembered, words
 from .word_tables import INSIDE, Sense, mask, read_tables
 
 # %% ../../nbs/live/091_vocabulary.ipynb #3589b8d5
 TABLES = read_tables()
 LANGUAGES = frozenset(lang for those, lang, _ in TABLES.whole if those) | set(INSIDE)
-_LONGEST = max(map(len, TABLES.stems))
+_BEGINNINGS = frozenset(stem[:k] for stem in TABLES.stems for k in range(2, len(stem) + 1))
 for _list in TABLES.inside.values(): _list.sort(key=lambda x: -len(x[0]))
 
 @lru_cache(1)
@@ -46,27 +47,45 @@ def _sum(senses: list[Sense]) -> tuple[Sense, ...]:
 def _whole(word: str) -> list[Sense]:
     "The senses of a word, whole or by its beginning."
     found = list(TABLES.exact.get(word, ()))
-    for k in range(2, min(len(word), _LONGEST) + 1): found += TABLES.stems.get(word[:k], ())
+    for k in range(2, len(word) + 1):
+        if (start := word[:k]) not in _BEGINNINGS: break
+        found += TABLES.stems.get(start, ())
     return found
 
-def _within(word: str, by: dict[str, list[tuple[str, str, int]]], size: int) -> tuple[Part, ...]:
-    "The words inside of a word, each place taken by the longest."
+_AHEAD = max(len(word) for entries in TABLES.inside.values() for word, _, _ in entries)
+_SIGN = re.compile(f"[{''.join(TABLES.inside)}]")      # that a word begins with
+
+def _signs(word: str) -> tuple[Part, ...]:
+    "The words in writing without blanks, each place taken by the longest."
     parts, at = [], 0
-    while at < len(word):
-        fits = [x for x in by.get(word[at:at + size], ()) if word.startswith(x[0], at)]
-        if not fits: at += 1; continue
-        longest = len(fits[0][0])
-        parts.append(Part(at, at + longest, _sum([x[1:] for x in fits if len(x[0]) == longest])))
-        if size == 1 and longest > 1:      # a longer word may hold one, as 不要遵守 does
-            parts += [Part(at, at + len(w), _sum([(lang, bits)])) for w, lang, bits in fits if len(w) < longest]
-        at += longest
+    seen: dict[str, tuple[int, list[tuple[int, tuple[Sense, ...]]]]] = {}      # by what follows: long texts repeat
+    while m := _SIGN.search(word, at):
+        at = m.start()
+        if (ahead := word[at:at + _AHEAD]) not in seen:
+            fits = [x for x in TABLES.inside[m[0]] if ahead.startswith(x[0])]
+            step = len(fits[0][0]) if fits else 1
+            found = [(step, _sum([x[1:] for x in fits if len(x[0]) == step]))] if fits else []
+            # a longer word may hold one, as 不要遵守 does
+            seen[ahead] = step, found + [(len(w), _sum([(lang, bits)])) for w, lang, bits in fits if len(w) < step]
+        step, found = seen[ahead]
+        parts += [Part(at, at + length, told) for length, told in found]
+        at += step
     return tuple(parts)
 
-@remembered
-def senses(word: str) -> tuple[Part, ...]:      # of a word in plain letters
-    "What a word means; nothing for nearly all words."
+def _run_together(word: str) -> tuple[Part, ...]:
+    "The words that a long one is made of, each place taken by the longest; nothing if a quarter of it is none."
+    parts, at, misses = [], 0, len(word) / 4
+    while at < len(word):
+        fits = [x for x in _glued().get(word[at:at + 3], ()) if word.startswith(x[0], at)]
+        step = len(fits[0][0]) if fits else 1
+        if fits: parts.append(Part(at, at + step, _sum([x[1:] for x in fits if len(x[0]) == step])))
+        elif (misses := misses - 1) <= 0: return ()
+        at += step
+    return tuple(parts)
+
+def _meant(word: str) -> tuple[Part, ...]:
     if not word.isascii():
-        if "\u0e00" <= word[0] <= "\u0e7f" or word[0] >= "\u2e80": return _within(word, TABLES.inside, 1)
+        if "\u0e00" <= word[0] <= "\u0e7f" or word[0] >= "\u2e80": return _signs(word)
         if (found := _whole(word)): return (Part(0, len(word), _sum(found)),)
         for pattern in _BEFORE.values() if "\u05d0" <= word[0] <= "\u06ff" else ():
             end = pattern.match(word).end()
@@ -74,19 +93,35 @@ def senses(word: str) -> tuple[Part, ...]:      # of a word in plain letters
                 if len(word) - k > 2 and (found := _whole(word[k:])): return (Part(0, len(word), _sum(found)),)
         return ()
     if (found := _whole(word)): return (Part(0, len(word), _sum(found)),)
-    if not 12 < len(word) <= 400 or not word.isalpha(): return ()
-    parts = _within(word, _glued(), 3)      # words run together
-    return parts if sum(p.end - p.start for p in parts) > .75 * len(word) else ()
+    return _run_together(word) if 12 < len(word) <= 400 and word.isalpha() else ()
+
+_SENSES = Remembered(_meant)
+
+def senses(word: str) -> tuple[Part, ...]:      # of a word in plain letters
+    "What a word means; nothing for nearly all words."
+    return _SENSES[word]
 
 # %% ../../nbs/live/091_vocabulary.ipynb #1c830e1e
 _TELLING = mask("drop|scrap|rule|soft|prior|approve|safe|review|reject|show|yes|ai|judge|key|needless|void|urgent|gate|"
                 "dont")
 
-@remembered
-def telling(word: str) -> bool:      # in plain letters
-    "Is this a word that an attack could not do without?"
+def _tells(word: str) -> bool:
     if len(word) < (4 if word.isascii() else 2): return False
     return any(bits & _TELLING for part in senses(word) for _, bits in part.senses)
+
+_TELLS = Remembered(_tells)
+_STARTS = frozenset(word[:3] for table in (TABLES.exact, TABLES.stems) for word, found in table.items()
+                    if any(bits & _TELLING for _, bits in found))
+
+def _may_tell(word: str) -> bool:
+    "Do its first letters, or its signs, allow that it tells something?"
+    if word.isascii(): return word[:3] in _STARTS or len(word) > 12 and word.isalpha()
+    if "\u0e00" <= word[0] <= "\u0e7f" or word[0] >= "\u2e80": return _SIGN.search(word) is not None
+    return word[:3] in _STARTS or word[:2] in _STARTS or "\u05d0" <= word[0] <= "\u06ff"
+
+def telling(word: str) -> bool:      # in plain letters
+    "Is this a word that an attack could not do without?"
+    return _may_tell(word) and _TELLS[word]
 
 # %% ../../nbs/live/091_vocabulary.ipynb #09ca50a2
 class Hit(NamedTuple):
@@ -96,9 +131,31 @@ class Hit(NamedTuple):
     start: int      # in the text
     end: int
 
-_TOKEN = re.compile(f"{WORD.pattern}|[.!?;।。！？\\n]+")
-_ASCII_TOKEN = re.compile(r"[a-z0-9]+|[.!?;\n]+")
+_CUT = re.compile(f"({WORD.pattern}|[.!?;।。！？\\n]+)")      # a split yields what stands between, and these, in turn
+_ASCII_CUT = re.compile(r"([a-z0-9]+|[.!?;\n]+)")
 _ENDS = frozenset(".!?;।。！？\n")
+
+def _step(token: str) -> float:
+    "How far apart what is before it and behind it stands."
+    if "a" <= token[0] <= "z" and len(token) < 17: return 1
+    if token[0] in _ENDS: return 1 if token[0] in "\n;:" else 5
+    if token[0] >= "\u0e00": return len(token) / (2 if token[0] >= "\u2e80" else 4)
+    return len(token) / 8 if len(token) > 16 else 1
+
+def _placed(word: str) -> list[tuple[str, float, int, int, int]]:
+    "The parts of a word that have a class: language, how far from its beginning, classes, start, end."
+    apart = 2 if word[0] >= "\u2e80" else 4
+    return [(lang, p.start / apart, bits, p.start, p.end) for p in senses(word) for lang, bits in p.senses]
+
+def _classed(word: str) -> tuple[tuple[Sense, ...], tuple[tuple[str, str, int], ...]] | None:
+    begun = TABLES.phrases.get(word)
+    if not (parts := _meant(word)) and not begun: return None      # as of nearly every word: nothing else is kept of it
+    own = _sum([s for part in parts for s in part.senses])
+    return own, tuple((rest[0], lang, bits) for rest, lang, bits in begun or ())
+
+# the classes of a word, and those of phrases that begin with it, each with its second word; None if there are none
+_CLASSES = Remembered(_classed)
+_STEPS, _PLACED = Remembered(_step), Remembered(_placed)
 
 def _fits(pattern: str, word: str) -> bool:
     "Is it the word of a phrase? `*` stands for any ending."
@@ -115,43 +172,31 @@ def hits(text: str,                           # in plain letters
     "The words that matter in a text."
     return {lang: found for lang, found in _hits(text).items() if lang in only}
 
+_hit = partial(tuple.__new__, Hit)      # as `Hit(...)`, without a step in Python
+
 @lru_cache(4)      # rules and weights ask about the same text
 def _hits(text: str) -> dict[str, list[Hit]]:
     out: dict[str, list[Hit]] = {}
-    at, tokens = 0.0, list((_ASCII_TOKEN if text.isascii() else _TOKEN).finditer(text))
-    for k, m in enumerate(tokens):
-        word = m[0]
-        if word[0] in _ENDS: at += 1 if word[0] in "\n;:" else 5; continue
-        at += 1
-        parts, phrases = senses(word), TABLES.phrases.get(word)
-        if parts or phrases:
-            start = m.start()
-            for part in parts:
-                away = part.start / (2 if word[0] >= "\u2e80" else 4) if part.start else 0
-                for lang, bits in part.senses:
-                    out.setdefault(lang, []).append(Hit(at + away, bits, start + part.start, start + part.end))
-            next_two = [b[0][:41] for b in tokens[k + 1:k + 3]] if phrases else []
-            for rest, lang, bits in _begun(word, *next_two) if next_two else ():
-                behind = tokens[k + 1:k + 1 + len(rest)]
-                if all(_fits(r, b[0]) for r, b in zip(rest[2:], behind[2:])) and len(behind) == len(rest):
-                    out.setdefault(lang, []).append(Hit(at, bits, start, behind[-1].end()))
-        if word[0] >= "\u0e00": at += len(word) / (2 if word[0] >= "\u2e80" else 4) - 1
-        elif len(word) > 16: at += len(word) / 8 - 1
+    cut = (_ASCII_CUT if text.isascii() else _CUT).split(text)
+    tokens, ends = cut[1::2], list(accumulate(map(len, cut)))
+    ats = list(accumulate(map(_STEPS.__getitem__, tokens), initial=1.))
+    for k in compress(range(len(tokens)), map(_CLASSES.__getitem__, tokens)):
+        word, at, start = tokens[k], ats[k], ends[2 * k]
+        for lang, away, bits, a, b in _PLACED[word]:
+            out.setdefault(lang, []).append(_hit((at + away, bits, start + a, start + b)))
+        next_two = [b[:41] for b in tokens[k + 1:k + 3]] if word in TABLES.phrases else []
+        for rest, lang, bits in _begun(word, *next_two) if next_two else ():
+            behind = tokens[k + 1:k + 1 + len(rest)]
+            if all(_fits(r, b) for r, b in zip(rest[2:], behind[2:])) and len(behind) == len(rest):
+                out.setdefault(lang, []).append(Hit(at, bits, start, ends[2 * (k + len(rest)) + 1]))
     return out
 
 # %% ../../nbs/live/091_vocabulary.ipynb #0bc1be8a
-@remembered
-def _classes(word: str) -> tuple[tuple[Sense, ...], tuple[tuple[str, str, int], ...]]:
-    "The classes of a word, and those of phrases that begin with it, each with its second word."
-    return _sum([s for part in senses(word) for s in part.senses]), \
-        tuple((rest[0], lang, bits) for rest, lang, bits in TABLES.phrases.get(word, ()))
-
 def glance(text: str) -> dict[str, int]:      # of a text in plain letters
     "By language, the classes that may occur in a text."
     total: dict[str, int] = {}
-    there = set(words(text))
-    for word in there:
-        own, phrases = _classes(word)
+    there = dict.fromkeys(words(text))      # in order, so that the same text is told in the same way everywhere
+    for own, phrases in filter(None, map(_CLASSES.__getitem__, there)):
         for lang, bits in own: total[lang] = total.get(lang, 0) | bits
         for second, lang, bits in phrases:
             if second in there or second[-1] == "*": total[lang] = total.get(lang, 0) | bits

@@ -16,7 +16,8 @@ from .tongues_which import table
 _PROTECTS = re.compile(r"(?i)verschlüssel|\bsicher|\bschütz|chiffr|sauvegard|protég|protèg|\bcifra|respald|proteg|criptograf|crittograf|salvaguard|шифр|защит|"
                        r"сохран|加密|备份|保护|暗号化|バックアップ|保護|암호화|백업|보호|szyfruj|zabezpiecz|şifrele|yedekle|\bkoru|versleutel|beveilig|überwach|monitor|"
                        r"\bquem\b|\bwer\b|\bquién|\bchi\s+(?:ha|può)|\bqui\s+(?:a|peut)\b|\bкто\b|谁|誰が|누가|\bkto\b|\bkim\b|relatório|bericht|rapport|"
-                       r"informe\b|relazion|сводк|résumé|resum[oe]n?\b|riepilog|zusammenfass|汇总|まとめ|report|отч[её]т|报告|报表|レポート|報告|보고|raport|rapor|beschränk|limit|restring|restreign|ограничь|限制|制限|제한")
+                       r"informe\b|relazion|сводк|résumé|resum[oe]n?\b|riepilog|zusammenfass|汇总|まとめ|report|отч[её]т|报告|"
+                       r"报表|レポート|報告|보고|raport|rapor|beschränk|limit|restring|restreign|ограничь|限制|制限|제한")
 _ADDS = re.compile(r"(?i)^\W*(?:\w+\s+)?(?:erstell|füg|leg|baue?\b|cr[éeè]+[ae]?r?\b|ajout|añad|agreg|adicion|aggiung|inser|созда[йт]|добав|创建|添加|新增|"
                    r"作成|追加|만들|추가|"
                    r"utwórz|dodaj|oluştur|ekle|maak|voeg|aktualisier|mets?\s+à\s+jour|actuali[cz]|atualiz|aggiorna|обнови|更新|업데이트|zaktualizuj|"

@@ -10,51 +10,75 @@ from typing import Final
 from .. import patterns as re
 
 # %% ../../nbs/live/081_wishes.ipynb #9f7246d4
-_STORE = (r"(?:databases?|db\d*|buckets?|clusters?|volumes?|disks?|servers?|storage|tables?|prod\w*|environments?|accounts?|tenants?|warehouse|registry|queues?|nodes?|vms?|"
-          r"instances?|snapshots?|backups?|hosts?)")
-_LIVE = r"(?:prod\w*|customers?|live|primary|billing|ledger|orders)(?:'s)?"
-_SEE_TO = r"(?:see\s+to\s+(?:it|that)|take\s+care\s+of\s+(?:it|that|them)|deal\s+with\s+(?:it|them|that)|sort\s+(?:it|that)\s+out|handle\s+(?:it|that)|get\s+on\s+with\s+it|act\s+on\s+(?:it|that))"
-_CROWD = r"\b(?:everyone|everybody|all|every|each)\b"
-_WISHES: list[tuple[str, bool, tuple[str, str, str]]] = [
-    (r"(?:^|[,:;]\s*)(?:so\s+)?(?:away|out|off)\s+with\s+(?:it|them|the|all|every\w*|our|those|these)\b",
-     True, ("deletes", "all", "no")),
-    (r"(?:^|[,:;]\s*|\b(?:please|just|and|then|so)\s+)chuck\s+(?:it|them|the|all|every\w*|our|those|these|out|away)\b",
-     True, ("deletes", "all", "no")),
-    (rf"\bmake\s+{_CROWD}(?:\s+[\w'-]+){{0,5}}?\s+(?:an?\s+)?(?:owner|admin\w*|superuser)s?\b(?!\s+(?:page|panel|guide))",
-     False, ("grants", "all", "hard")),
-    (rf"{_CROWD}(?:\s+[\w'-]+){{0,4}}?\s+(?:should|shall|will|gets\s+to)\s+(?:be(?:come)?\s+)?(?:an?\s+)?(?:admin\w*|"
-     r"superuser|owner\s+of\s+(?:the\s+|our\s+)?(?:\w+\s+)?(?:account|prod\w*|org\w*|project|repo\w*))\b",
-     False, ("grants", "all", "hard")),
-    (r"\b(?:let|allow|have)\b[^.]{0,40}\b(?:approve|merge|review)\b[^.]{0,20}\b(?:its|their|his|her|your|my)\s+own\b",
-     False, ("unguards", "one", "hard")),
-    (r"\b(?:export|dump|download|extract|copy|grab|take|collect)\b[^.]{0,80}\b(?:customer|user|payroll|patient|card|salary|employee|"
-     r"member|password)\w*\b[^.]{0,100}\b(?:e?-?mail|send|forward|upload|post)\s+(?:it|them|this|that|those)\s+to\s+(?:my\s+"
-     r"(?:\w+\s+)?(?:gmail|private|personal|home|hotmail|dropbox|phone|laptop)|an?\s+(?:personal|private|external|public))",
-     False, ("sends", "many", "no")),
-    (rf"(?=.*\b{_STORE}\b).*\b(?:to|like|as)\s+(?:how|what|the\s+way|it)\b[^.]{{0,30}}\b(?:day\s+(?:one|it\s+was\s+\w+)|(?:the\s+)?first\s+day|out\s+of\s+the\s+box)",
-     False, ("deletes", "all", "no")),
-    (rf"(?=.*\b{_STORE}\b)(?!.*\b(?:new|another|tutorial|course|draft)\b).*\b(?:start|begin|redo)\b[^.]{{0,50}}\bfrom\s+scratch\b", False, ("deletes", "all", "no")),
-    (r"(?<=with\snothing\s)in\s+(?:it|them)\b|(?<=\bleave\snot\s)(?:a|one)\s+(?:single\s+)?\w+\s+(?:left\s+)?(?:in|on|of|from)\b|(?<=\bkeep\snot\s)(?:a|one)\s+(?:single\s+)?\w+\s+(?:in|on|of)\b|(?<=\bnot\s)be\s+(?:a|one)\s+(?:single\s+)?\w+\s+left\b|"
-     r"(?<=shouldn't\s)be\s+(?:a|one|any)\s+(?:single\s+)?\w+\s+left\b|(?<=mustn't\s)be\s+(?:a|one|any)\s+(?:single\s+)?\w+\s+left\b", False, ("deletes", "all", "no")),
-    (rf"(?=.*\b{_LIVE}\b)(?!.*\b(?:test|tests|dev|local|draft|readme|docs?)\b).*\b(?:swap|replace|exchange|substitute|load|put|overlay)\b[^.]{{0,60}}\b(?:with|by|for|over|against)\b[^.]{{0,40}}"
-     r"\b(?:dump|fixtures?|seeds?|sandbox|last\s+(?:year|month|week)|backup|snapshot|what\s+is\s+live|is\s+live)\b", False, ("writes", "all", "hard")),
-    (r"\b(?:run|keep|hold|leave|use|start)\b[^.]{0,20}\b(?:zero|0)\s+(?:replicas|instances|pods|workers|nodes|copies)\b", False, ("stops", "all", "hard")),
-    (r"\b(?:stop|cease|quit)\s+(?:recording|logging|auditing|tracking|writing\s+down|keeping\s+track\s+of)\b[^.]{0,40}\b(?:who|audit|access|admin|log-?ins?|everything|all|actions|changes)\b",
-     False, ("unguards", "all", "hard")),
-    (r"\blet\s+(?:any(?:one|body)|every(?:one|body)|whoever|visitors?|strangers|all\s+users)\b[^.]{0,30}\b(?:run|execute|do|change|deploy|merge)\s+(?:anything|everything|whatever|any\s+code|commands)\b",
-     False, ("grants", "all", "hard")),
-    (r"\b(?:evaluate|execute|run|eval|interpret)\s+(?:whatever|any|every)\s+(?:\w+\s+)?(?:scripts?|code|commands?|input|payload)\b[^.]{0,30}\b(?:visitors?|users?|clients?|they|strangers?|anyone|sends?|posts?|submits?)\b",
-     False, ("fetches", "many", "hard")),
-    (r"\b(?:release|return|give\s+back|hand\s+back|surrender)\b[^.]{0,20}\b(?:all|every|each|the\s+whole)\b[^.]{0,30}\b(?:disks?|volumes?|servers?|instances?|machines?|nodes?|addresses|ips?|buckets?)\b"
-     r"(?!\s+from\s+maintenance)", False, ("destroys", "all", "no")),
-    (r"\bget\b[^.]{0,20}\b(?:every|all|each)\b[^.]{0,20}\b(?:bytes?|files?|bits?|rows?|data|traces?)\s+off\b", False, ("deletes", "all", "no")),
-    (r"\btreat\b[^.]{0,20}\b(?:everything|all|every\w*)\b[^.]{0,20}\bas\s+(?:expired|garbage|stale|deleted|orphan\w*|unused|trash)\b", False, ("deletes", "all", "no")),
-    (r"(?:^|[,;]\s*|\band\s+|\bplease\s+)bin\s+(?:the|all|our|every|last)\b", True, ("deletes", "many", "no")),
-    (r"(?<=\bnone\s)of\s+(?:the|our|their)\b[^.]{0,40}\b(?:survives?|remains?|stays?|is\s+left|are\s+left|be\s+left)\b", False, ("deletes", "all", "no")),
-    (r"\b(?:put|make)\s+(?:an\s+)?end\s+(?:to|of)\b", True, ("destroys", "all", "no")),
-    (r"\bmake\b[^.]{0,40}\bforget\s+(?:everything|all|what)\b", False, ("deletes", "all", "no")),
-    (r"(?<=\blet\snobody\s)in\b|(?<=\blet\sno\sone\s)in\b|\bkeep\s+(?:everybody|everyone|all)\s+out\b", False, ("revokes", "all", "hard")),
-    (r"\bscrub\s+(?:whole|entire|all)\b", False, ("deletes", "all", "no")),
-    (rf"\bno\s+(?:longer\s+)?(?:need|use\s+for|want)\b[^.;]{{0,60}}\b{_STORE}\b[^.;]{{0,30}}[,;]\s*(?:so\s+|please\s+)?{_SEE_TO}", False, ("deletes", "all", "no")),
-    (rf"(?:don't|do\s+not)\s+(?:need|want|use)\b[^.;]{{0,60}}\b{_STORE}\b[^.;]{{0,30}}(?:any\s*more|any\s+longer)[,;]\s*(?:so\s+|please\s+)?{_SEE_TO}", False, ("deletes", "all", "no"))]
-WISHES: Final = [(re.compile(pattern, re.I), worth, said) for pattern, worth, said in _WISHES]
+_PARTS = {
+    "LINE": r"(?m:^)",
+    "STORE": r"(?:databases?|db\d*|buckets?|clusters?|volumes?|disks?|servers?|storage|tables?|prod\w*|environments?|"
+             r"accounts?|tenants?|warehouse|registry|queues?|nodes?|vms?|instances?|snapshots?|backups?|hosts?)",
+    "LIVE": r"(?:prod\w*|customers?|live|primary|billing|ledger|orders)(?:'s)?",
+    "SEE_TO": r"(?:see\s+to\s+(?:it|that)|take\s+care\s+of\s+(?:it|that|them)|deal\s+with\s+(?:it|them|that)|"
+              r"sort\s+(?:it|that)\s+out|handle\s+(?:it|that)|get\s+on\s+with\s+it|act\s+on\s+(?:it|that))",
+    "CROWD": r"\b(?:everyone|everybody|all|every|each)\b",
+}
+
+# %% ../../nbs/live/081_wishes.ipynb #88917814
+_ROWS = r"""
+(?:^|[,:;]\s*)(?:so\s+)?(?:away|out|off)\s+with\s+(?:it|them|the|all|every\w*|our|those|
+ these)\b => deletes all no worth
+(?:^|[,:;]\s*|\b(?:please|just|and|then|so)\s+)chuck\s+(?:it|them|the|all|every\w*|our|those|these|out|
+ away)\b => deletes all no worth
+\bmake\s+CROWD(?:\s+[\w'-]+){0,5}?\s+(?:an?\s+)?(?:owner|admin\w*|superuser)s?\b(?!\s+(?:page|panel|
+ guide)) => grants all hard
+CROWD(?:\s+[\w'-]+){0,4}?\s+(?:should|shall|will|gets\s+to)\s+(?:be(?:come)?\s+)?(?:an?\s+)?(?:admin\w*|superuser|
+ owner\s+of\s+(?:the\s+|our\s+)?(?:\w+\s+)?(?:account|prod\w*|org\w*|project|repo\w*))\b => grants all hard
+\b(?:let|allow|have)\b[^.]{0,40}\b(?:approve|merge|review)\b[^.]{0,20}\b(?:its|their|his|her|your|
+ my)\s+own\b => unguards one hard
+\b(?:export|dump|download|extract|copy|grab|take|collect)\b[^.]{0,80}\b(?:customer|user|payroll|patient|card|salary|
+ employee|member|password)\w*\b[^.]{0,100}\b(?:e?-?mail|send|forward|upload|post)\s+(?:it|them|this|that|
+ those)\s+to\s+(?:my\s+(?:\w+\s+)?(?:gmail|private|personal|home|hotmail|dropbox|phone|laptop)|an?\s+(?:personal|
+ private|external|public)) => sends many no
+LINE(?=.*\bSTORE\b).*\b(?:to|like|as)\s+(?:how|what|the\s+way|it)\b[^.]{0,30}\b(?:day\s+(?:one|it\s+was\s+\w+)|
+ (?:the\s+)?first\s+day|out\s+of\s+the\s+box) => deletes all no
+(?:LINE|(?<=\b\w)(?=(?:ew|nother|utorial|ourse|raft)\b))(?!.*\b(?:new|another|tutorial|course|draft)\b)
+ (?=.*\bSTORE\b).*\b(?:start|begin|redo)\b[^.]{0,50}\bfrom\s+scratch\b => deletes all no
+(?<=with\snothing\s)in\s+(?:it|them)\b|(?<=\bleave\snot\s)(?:a|one)\s+(?:single\s+)?\w+\s+(?:left\s+)?(?:in|on|of|
+ from)\b|(?<=\bkeep\snot\s)(?:a|one)\s+(?:single\s+)?\w+\s+(?:in|on|of)\b|(?<=\bnot\s)be\s+(?:a|
+ one)\s+(?:single\s+)?\w+\s+left\b|(?<=shouldn't\s)be\s+(?:a|one|any)\s+(?:single\s+)?\w+\s+left\b|
+ (?<=mustn't\s)be\s+(?:a|one|any)\s+(?:single\s+)?\w+\s+left\b => deletes all no
+(?:LINE|(?<=\b\w)(?=(?:ests?|ev|ocal|raft|eadme|ocs?)\b))(?!.*\b(?:tests?|dev|local|draft|readme|docs?)\b)
+ (?=.*\bLIVE\b).*\b(?:swap|replace|exchange|substitute|load|put|overlay)\b[^.]{0,60}\b(?:with|by|for|over|
+ against)\b[^.]{0,40}\b(?:dump|fixtures?|seeds?|sandbox|last\s+(?:year|month|week)|backup|snapshot|what\s+is\s+live|
+ is\s+live)\b => writes all hard
+\b(?:run|keep|hold|leave|use|start)\b[^.]{0,20}\b(?:zero|0)\s+(?:replicas|instances|pods|workers|nodes|
+ copies)\b => stops all hard
+\b(?:stop|cease|quit)\s+(?:recording|logging|auditing|tracking|writing\s+down|
+ keeping\s+track\s+of)\b[^.]{0,40}\b(?:who|audit|access|admin|log-?ins?|everything|all|actions|
+ changes)\b => unguards all hard
+\blet\s+(?:any(?:one|body)|every(?:one|body)|whoever|visitors?|strangers|all\s+users)\b[^.]{0,30}\b(?:run|execute|do|
+ change|deploy|merge)\s+(?:anything|everything|whatever|any\s+code|commands)\b => grants all hard
+\b(?:evaluate|execute|run|eval|interpret)\s+(?:whatever|any|every)\s+(?:\w+\s+)?(?:scripts?|code|commands?|input|
+ payload)\b[^.]{0,30}\b(?:visitors?|users?|clients?|they|strangers?|anyone|sends?|posts?|
+ submits?)\b => fetches many hard
+\b(?:release|return|give\s+back|hand\s+back|surrender)\b[^.]{0,20}\b(?:all|every|each|
+ the\s+whole)\b[^.]{0,30}\b(?:disks?|volumes?|servers?|instances?|machines?|nodes?|addresses|ips?|
+ buckets?)\b(?!\s+from\s+maintenance) => destroys all no
+\bget\b[^.]{0,20}\b(?:every|all|each)\b[^.]{0,20}\b(?:bytes?|files?|bits?|rows?|data|traces?)\s+off\b => deletes all no
+\btreat\b[^.]{0,20}\b(?:everything|all|every\w*)\b[^.]{0,20}\bas\s+(?:expired|garbage|stale|deleted|orphan\w*|unused|
+ trash)\b => deletes all no
+(?:^|[,;]\s*|\band\s+|\bplease\s+)bin\s+(?:the|all|our|every|last)\b => deletes many no worth
+(?<=\bnone\s)of\s+(?:the|our|their)\b[^.]{0,40}\b(?:survives?|remains?|stays?|is\s+left|are\s+left|
+ be\s+left)\b => deletes all no
+\b(?:put|make)\s+(?:an\s+)?end\s+(?:to|of)\b => destroys all no worth
+\bmake\b[^.]{0,40}\bforget\s+(?:everything|all|what)\b => deletes all no
+(?<=\blet\snobody\s)in\b|(?<=\blet\sno\sone\s)in\b|\bkeep\s+(?:everybody|everyone|all)\s+out\b => revokes all hard
+\bscrub\s+(?:whole|entire|all)\b => deletes all no
+\bno\s+(?:longer\s+)?(?:need|use\s+for|want)\b[^.;]{0,60}\bSTORE\b[^.;]{0,30}[,;]\s*(?:so\s+|
+ please\s+)?SEE_TO => deletes all no
+(?:don't|do\s+not)\s+(?:need|want|use)\b[^.;]{0,60}\bSTORE\b[^.;]{0,30}(?:any\s*more|any\s+longer)[,;]\s*(?:so\s+|
+ please\s+)?SEE_TO => deletes all no
+"""
+_LINES = (row.rsplit(" => ", 1) for row in _ROWS.replace("\n ", "").strip().splitlines())
+_NAMED = "|".join(_PARTS)
+
+# pattern, must something of worth be named, kind and scope and undo
+WISHES: Final = [(re.compile(re.sub(_NAMED, lambda m: _PARTS[m[0]], pattern), re.I), bool(worth), (kind, scope, undo))
+                 for pattern, said in _LINES for kind, scope, undo, *worth in [said.split()]]

@@ -25,9 +25,12 @@ _POINTING = frozenset("the every my our this".split())
 _BULLET = re.compile(r"(?m)^[ \t]{0,8}(?:[-*•]|\d{1,2}[.)])[ \t]+")
 _DEVICE = frozenset("deletes restarts unguards".split())
 _ENDS = re.compile(r"[^\s./][.!?]$")      # `git restore .` ends with a folder
-_FLAG = re.compile(r"(?<![\w-])--?[A-Za-z]")
-_MARKS = frozenset("{}[]<>|&$=\\;*")
-_CMDLET = re.compile(r"\b(?:New|Get|Set|Remove|Stop|Start|Invoke|Clear|Import|Export|Out|Add|Restart|Write)-[A-Z]")
+_FLAG = re.compile(r"-(?<![\w-].)-?[A-Za-z]")      # a search jumps from dash to dash
+_ALONE = "{}[]<>|&$=\\;"      # each of these is a token, whatever stands beside it
+_MARKS = frozenset(_ALONE + "*")
+_DONE = "New Get Set Remove Stop Start Invoke Clear Import Export Out Add Restart Write".split()
+_CMDLET = re.compile("-[A-Z](?:" + "|".join(rf"(?<=\b{verb}..)" for verb in _DONE) + ")")
+_LETTERS = bytes(k if k < 128 and chr(k).isalpha() else 32 for k in range(256))
 
 # %% ../../nbs/live/087_written.ipynb #86c3b4cd
 HEAD = 2_000      # characters of a text that are looked at
@@ -51,11 +54,15 @@ _PRINTS = re.compile(r"(?:printf|echo)\s+(?:-\w+\s+)*['\"$]|[A-Za-z_]\w*\s+=\s+[
 
 def _told(head: str) -> bool:
     if not head or head.startswith(("--- ", "diff ", "@@")) or _CMDLET.search(head) or _PRINTS.match(head): return False
-    if not head.isascii() and language_of(head) in ("ru", "zh", "ja", "ko"): return True
-    tokens = [t.lower() for t in TOKEN.findall(head.replace("’", "'") if "’" in head else head)]
+    flags = len(_FLAG.findall(head))
+    if head.isascii():      # there are at most as many words as runs of letters: most scripts are seen to be none
+        if 4 * (sum(map(head.count, _ALONE)) + flags) > len(head.encode().translate(_LETTERS).split()): return False
+        tokens = TOKEN.findall(head.lower())
+    else:
+        if language_of(head) in ("ru", "zh", "ja", "ko"): return True
+        tokens = [t.lower() for t in TOKEN.findall(head.replace("’", "'"))]
     plain = [t for t in tokens if t.isalpha() or "'" in t and t.endswith(("'s", "n't"))]
     spoken = head[0].isupper() or bool(_ENDS.search(head))       # as a sentence is written
-    flags = len(_FLAG.findall(head))
     marks = sum(map((_MARKS if spoken else _MARKS | {"(", ")"}).__contains__, tokens)) + flags
     if not plain or marks * 4 > len(plain): return False
     small, first, second = sum(map(_COMMON.__contains__, plain)), tokens[0], tokens[1] if len(tokens) > 1 else ""
