@@ -20,12 +20,15 @@ from .worlds import Which, Worlds
 
 # %% ../../nbs/world/38_rules.ipynb #03015c86
 class Sight:
-    "Some of the worlds, as an operator sees them. Quantities are attributes, (rows, worlds) or (worlds,)."
-    def __init__(self, w: Worlds, worlds: Which) -> None: self.__dict__.update(w=w, worlds=worlds, met={})
+    "Worlds as an operator sees them. Quantities are attributes, (rows, worlds) or (worlds,)."
+    def __init__(self, w: Worlds, worlds: Which | None = None,      # some of them; all if None
+                ) -> None: self.__dict__.update(w=w, worlds=worlds, met={})
 
     def __getattr__(self, name: str) -> Any:
-        made = MADE.get(name)
-        self.__dict__[name] = found = made(self) if made else np.take(self.w.__dict__[name], self.worlds, -1)
+        if name in MADE: found = MADE[name](self)
+        elif self.worlds is None: found = self.w.__dict__[name]
+        else: found = np.take(self.w.__dict__[name], self.worlds, -1)
+        self.__dict__[name] = found
         return found
 
 def highest(s: Sight, where: Mask, x: Array) -> Array: return np.where(where, x, 0).max(0)      # in each world

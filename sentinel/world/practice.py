@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 import numpy as np
 from ..ground import rng_for, write_whole
+from .causes import Incident, active
 from .edits import Change, applied, at_random, learned, one
 from .mistakes import Mistake, mistakes
 from .operator import work_on
@@ -28,11 +29,11 @@ from .worlds import Worlds
 UNSOLVED, ACTION, WORD, WORST = 2500, 3, .25, 20_000      # user-minutes; the last is the most that one incident counts
 HARM = 100      # user-minutes that an action which does harm counts beside what it costs
 
-def score(lines: Sequence[str], w: Worlds) -> float:
+def score(lines: Sequence[str], w: Worlds, incidents: Sequence[Incident]) -> float:
     "What an incident costs on average, as practice counts. The worlds stay as they are."
     log: list[Any] = []
     done = work_on(w.copy(), log=log, rules=[rule(x) for x in lines])
-    worth = np.minimum(cost(done), WORST) + UNSOLVED * (done.solved <= 0)
+    worth = np.minimum(cost(done), WORST) + UNSOLVED * ((done.solved <= 0) | active(done, incidents))
     return float(worth.mean()) + ACTION * sum(len(does) for _, _, does, _ in log) / len(w)
 
 def harm(lines: Sequence[str], w: Worlds) -> float:
@@ -51,11 +52,12 @@ STUDIED = 710_000       # number of the first incident whose mistakes are studie
 SLACK = 3               # user-minutes that an incident may cost more, if less harm is done
 LEAST = .5              # user-minutes that a change has to be worth
 
-def piece(first: int) -> Worlds:
+def piece(first: int) -> tuple[Worlds, list[Incident]]:
     "Training incidents."
-    return cases(range(first, first + PIECE))[0]
+    w, told = cases(range(first, first + PIECE))
+    return w, [c.incident for c in told]
 
-_pieces: list[Worlds] = []      # of a process; set before others are started from it
+_pieces: list[tuple[Worlds, list[Incident]]] = []      # of a process; set before others are started from it
 
 class State(NamedTuple):
     "Rules, and what they are worth."
@@ -69,21 +71,21 @@ class State(NamedTuple):
         return f"{np.mean(self.costs):.1f}, harm {np.mean(self.harms):.3f}, {len(self.lines)} rules"
 
 def judged(lines: Sequence[str]) -> State:
-    return State(list(lines), [score(lines, w) for w in _pieces], [harm(lines, w) for w in _pieces[:2]])
+    return State(list(lines), [score(lines, *x) for x in _pieces], [harm(lines, w) for w, _ in _pieces[:2]])
 
 def tried(now: State, change: Change) -> State | None:      # None as soon as it is no gain
     "Are the rules better with a change?"
     lines, costs = applied(now.lines, change), []
     if not lines: return None
     try:
-        for k, w in enumerate(_pieces):
-            costs.append(score(lines, w))
+        for k, x in enumerate(_pieces):
+            costs.append(score(lines, *x))
             gain = sum(now.costs[:k + 1]) - sum(costs)
             if gain < -SLACK * (k / 2 + 1) or not k and abs(gain) < .02: return None
         half = len(costs) // 2
         loses = [np.mean(costs[part]) - np.mean(now.costs[part]) for part in (slice(half), slice(half, None))]
         if max(loses) > SLACK / 2: return None
-        new = State(lines, costs, [harm(lines, w) for w in _pieces[:2]])
+        new = State(lines, costs, [harm(lines, w) for w, _ in _pieces[:2]])
     except (KeyError, ValueError, AttributeError, IndexError): return None      # no rules any more
     return new if new.worth() > now.worth() + LEAST else None
 
