@@ -14,6 +14,7 @@ from ..ground import rng_for
 from .causes import EARLIEST, FAMILIES, Incident, inject, listed, places
 from .load import Array
 from .minute import SET, Change, plan, run, step
+from .quantities import WORKER
 from .shapes import SHAPES
 from .systems import systems
 from .worlds import Worlds, joined
@@ -33,34 +34,34 @@ ODD = {
     "flag that saves": odd(.26, "app", ("flag", 1, 1), ("flag_work", -.4, -.2)),
     "certificate": odd(.5, "gateway app external", ("certificate", 300, 8000)),
     "certificate that ends soon": odd(.03, "gateway app external", ("certificate", 40, 80)),
-    "disk that will be full": odd(.15, "database queue", ("disk", .78, .9), ("disk_growth", .002, .008)),
+    "disk that will be full": odd(.17, "database queue", ("disk", .78, .9), ("disk_growth", .002, .008)),
     "wrong configuration waits": odd(.06, "gateway app", ("staged", -1, -1)),
     "right configuration waits": odd(.25, "gateway app", ("staged", 1, 1), ("misconfigured", .1, .4)),
-    "no snapshots": odd(.12, "database", ("snapshot", -999, -999), ("older", -999, -999), ("snapshot_every", 0, 0)),
+    "no snapshots": odd(.1, "database", ("snapshot", -999, -999), ("older", -999, -999), ("snapshot_every", 0, 0)),
     "unsound snapshot": odd(.1, "database", ("snapshot_sound", 0, 0)),
     "nothing flushes": odd(.3, "database", ("flush_stuck", 1, 1), ("unflushed", 40, 160)),
     "standby is behind": odd(.05, "standby", ("replicating", 0, 0), at=-4),
-    "wrong rows": odd(.045, "database", ("corrupt", .05, .2), at=-4),
-    "few connections left": odd(.3, "database", ("max_connections", .44, .64)),
+    "wrong rows": odd(.022, "database", ("corrupt", .05, .2), at=-4),
+    "few connections left": odd(.09, "database", ("max_connections", .48, .66), at=-4),
     "backup runs": odd(.15, "database", ("query", 3, 3), ("locked", .05, .12), ("query_left", 30, 90)),
     "long query": odd(.1, "database", ("query", 1, 1), ("locked", .03, .1), ("query_left", 950, 999)),
     "long migration": odd(.08, "database", ("query", 2, 2), ("locked", .05, .15), ("query_left", 20, 60)),
-    "drained": odd(.04, "gateway app", ("drained", 1, 1)),
+    "drained": odd(.032, "gateway app", ("drained", 1, 1)),
     "limited": odd(.03, "gateway app", ("limit", .9, 1.5)),
-    "paused": odd(.06, "worker", ("paused", 1, 1), at=-4),
-    "done without": odd(.015, "external app database", ("breaker", 1, 1), at=-4),
+    "paused": odd(.045, "worker", ("paused", 1, 1), at=-4),
+    "done without": odd(.012, "external app database", ("breaker", 1, 1), at=-4),
     "slow leak": odd(.03, "app worker", ("leak", .008, .02)),
     "threads lost": odd(.13, "app", ("held", .1, .35)),
     "odd message": odd(.25, "worker", ("poisoned", .02, .15)),
-    "wrong answers kept": odd(.1, "cache", ("corrupt", .04, .15), at=-4),
-    "half cold": odd(.55, "cache", ("warmth", .05, .4)),
-    "robots": odd(.25, "gateway app", ("crawled", .01, .1)),
+    "wrong answers kept": odd(.08, "cache", ("corrupt", .04, .15), at=-4),
+    "half cold": odd(.1, "cache", ("warmth", .05, .4), at=-4),
+    "robots": odd(.2, "gateway app", ("crawled", .01, .1)),
     "shared addresses": odd(.7, "gateway app", ("shared_range", 1, 1)),
     "neighbour": odd(.065, "gateway app database", ("stolen", .1, .3)),
     "no room to scale": odd(.1, "app", ("most", 1, 2), ("autoscaled", 0, 0)),
     "record": odd(.34, "external database", ("has_record", 1, 1)),
     "record half right": odd(.11, "external database", ("has_record", 1, 1), ("misdirected", .02, .1)),
-    "small loss": odd(.085, "app database", ("lost_packets", .01, .05), ("other_path", 1, 1)),
+    "small loss": odd(.035, "app database", ("lost_packets", .01, .05), ("other_path", 1, 1), at=-4),
     "other path": odd(.22, "app database", ("other_path", 1, 1)),
 }
 
@@ -99,7 +100,8 @@ def measures(w: Worlds, seeds: Iterable[int], incidents: Sequence[Incident]) -> 
         if incident.family not in MEASURES or r() >= .4: continue
         quantity, low, high = MEASURES[incident.family]
         for i in (0,) if quantity == "limit" else incident.rows:
-            if quantity == "limit" or w.coming[:, 0, b].max() < 100: plan(w, b, Change(incident.onset + 2, quantity, i, SET, low + (high - low) * r()))
+            if quantity == "paused" and w.kind[i, b] != WORKER: continue      # nobody could resume it
+            plan(w, b, Change(incident.onset + 2, quantity, i, SET, low + (high - low) * r()))
 
 # %% ../../nbs/world/35_surroundings.ipynb #555ef2df
 COUNTS = ("user_minutes", "ended_sessions", "stolen_value", "risk_borne", "solved", "good_for", "bad_for")
