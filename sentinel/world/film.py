@@ -32,7 +32,7 @@ def threads(w: Worlds, i: int) -> float:
     return 100 * min(inside + w.held[i, 0], 1.0)
 
 CLIENT = {"fallback": lambda w, i: w.breaker[i, 0], "rate": lambda w, i: w.offered[i, 0], "errors %": lambda w, i: 100 * (1 - w.quality[i, 0]),
-          "mean ms": lambda w, i: 1000 * w.latency[i, 0]}      # what its callers see
+          "mean ms": lambda w, i: 1000 * min(w.latency[i, 0], w.timeout[i, 0])}      # what its callers see: they wait no longer
 INSIDE = {"processor %": processor, "threads %": threads, "up": lambda w, i: w.up[i, 0],
           "memory %": lambda w, i: 100 * w.memory[i, 0]}
 MORE = {
@@ -56,7 +56,8 @@ def frame(w: Worlds, i: int, r: Rng, scale: float) -> dict[str, float | None]:
         if name in ("rate", "waiting"): x *= scale      # each system has its own size
         if name == "up" and down: x = 0
         unseen = down and name not in ("fallback", "rate", "errors %", "up", "disk %", "waiting")
-        idle = w.offered[i, 0] < .05 and name in ("errors %", "mean ms")
+        idle = min(w.offered[i, 0], w.done[i, 0] if kind == "worker" else 1) < .05 and name in ("errors %", "mean ms")
+        if name == "waiting" and x < 1: x = 0
         out[name] = None if unseen or idle else two(x)
     return out
 

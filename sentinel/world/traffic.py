@@ -112,7 +112,7 @@ def refused_connections(w: Worlds) -> Array:
     return np.where(w.max_connections > 0, np.maximum(1 - w.max_connections / np.maximum(used, F(.1)), 0), 0)
 
 # %% ../../nbs/world/30_traffic.ipynb #3a5cc7e0
-FULL_DISK = F(.25)        # share that a database or queue answers without room on its disk
+FULL_DISK = F(.25)        # share that a database answers without room on its disk; a queue takes nothing
 LAST_ROOM = F(.02)        # of a disk, in which it comes to that
 SMOOTH = .5               # of the way that quality and latency go in a minute
 LESS, MUCH_LESS = F(.2), F(.75)      # what an answer loses without an external service, without one of ours
@@ -122,7 +122,7 @@ def by_itself(w: Worlds, running: Array, refused: Array) -> Array:
     ok = w.admitted * answered(w.load) * (1 - w.bug) * gets_there(w) * (1 - refused)
     ok = ok * (1 - w.sick_zone * (1 - w.drained))
     full = np.maximum(w.disk - (1 - LAST_ROOM), 0) / LAST_ROOM
-    ok = ok * (1 - full * np.where((w.kind == DATABASE) | (w.kind == QUEUE), 1 - FULL_DISK, F(.1)))
+    ok = ok * (1 - full * np.where(w.kind == DATABASE, 1 - FULL_DISK, np.where(w.kind == QUEUE, 1, F(.1))))
     return np.where(running > 0, ok, 0)
 
 def flow_up(w: Worlds, hit: Array) -> tuple[Array, Array]:      # share of users who see unsound data, and stale data

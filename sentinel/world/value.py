@@ -26,7 +26,7 @@ def cost(w: Worlds) -> Array:      # user-minutes, for each world
 
 # %% ../../nbs/world/40_value.ipynb #3d9ad2a5
 HORIZON = 60      # minutes that are looked ahead
-BATCH = 2048      # worlds that are moved together; larger ones do not fit into a processor's cache
+BATCH = 4096      # worlds that are moved together; more do not fit into a processor's cache
 
 def futures_of(w: Worlds, which: Which, does: Which, rows: Which,      # worlds; an index into ORDER, or -1; target rows
                futures: int, late: int, minutes: int) -> Array:        # (pairs, futures): the cost
