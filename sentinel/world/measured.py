@@ -30,7 +30,7 @@ def measure(say: Callable[[str], Any] = print,      # told what is being measure
     parts: dict[str, Callable[[], Any]] = {
         "emergence": lambda: emergence(n(2000)), "statistics": lambda: statistics(n(3000)),
         "violations": lambda: violations(n(10_000)), "speed": lambda: speed(n(4096)),
-        "helps_and_harms": lambda: helps_and_harms(n(1000)), "search": lambda: against_search(n(200)),
+        "helps_and_harms": lambda: helps_and_harms(n(2000)), "search": lambda: against_search(n(200)),
         "without_incident": lambda: without_incident(n(1000)),
     }
     machine = f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}, numpy {np.__version__}"
