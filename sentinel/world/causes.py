@@ -11,7 +11,7 @@ __all__ = ['FAMILIES', 'OOD_FAMILIES', 'WAITING_HELPS', 'KIND', 'MATTERS', 'PLAC
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 import numpy as np
-from ..ground import Rng, rng_for
+from ..ground import Rng, one_of, rng_for
 from .load import F, Array, Mask
 from .minute import SET, Change, plan
 from .quantities import APP, CACHE, DATABASE, EXTERNAL, GATEWAY, QUEUE, ROWS, WORKER
@@ -160,10 +160,10 @@ def inject(w: Worlds, seeds: Iterable[int],              # a number for each wor
         r = rng_for("incident", int(seed)).random
         able = [name for name in names if rows_at[families[name].where][b]]
         if not able: raise ValueError("no family can strike in this system")
-        name = able[int(r() * len(able))]
+        name = one_of(able, r)
         f = families[name]
         found = rows_at[f.where][b]
-        rows = [found[int(r() * len(found))]]
+        rows = [one_of(found, r)]
         if f.where == "zone": rows = sorted({*rows, *(i for i in found if r() < .5)})[:4]
         onset = -8 + int(r() * 7) - 3
         before, values = [float(_read(w, f.parts[0].quantity, i, b)) for i in rows], []

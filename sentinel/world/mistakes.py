@@ -39,7 +39,7 @@ def seen_at(w: Worlds, world: int, row: int) -> dict[str, float | bool]:
 # %% ../../nbs/world/47_mistakes.ipynb #84d480bf
 def followed(w: Worlds, rules: Sequence[Rule]) -> Which:      # for each world the rule's place in the list; -1 for none
     "The rule that decides what the operator does now."
-    s, found = Sight(w, np.arange(len(w))), np.full(len(w), -1)
+    s, found = Sight(w), np.full(len(w), -1)
     for k, r in enumerate(rules): found[(found < 0) & fits(s, r).any(0)] = k
     return found
 

@@ -121,66 +121,66 @@ def fits(s: Sight, r: Rule) -> Mask:      # (rows, worlds)
 
 # %% ../../nbs/world/38_rules.ipynb #28253d41
 RULES = [rule(line) for line in """
-block_range: crawled > 0.3 normal
-skip_message: settled, poisoned > 0.45
-repoint_dns at database: misdirected > 0.12, bad_for > 5, load < 0.8
-take_snapshot: no sound_copy, no corrupt, load < 0.77
+block_range: crawled > .3 normal
+skip_message: settled, poisoned > .45
+repoint_dns at database: misdirected > .12, bad_for > 5, load < .8
+take_snapshot: no sound_copy, no corrupt, load < .77
 revoke_sessions: intruder, no open_key
-warm_cache: warmth < 0.5, touched > 3
-restart_all at gateway app: held > 0.3, answering < 0.39, failing > 0.9
+warm_cache: warmth < .5, touched > 3
+restart_all at gateway app: held > .3, answering < .39, failing > .9
 open_breaker at external: ill_partner
-open_breaker at app database: standby, failing > 0.1, unanswered > 0.94
-open_breaker at app database: sound_copy, load > 1, unanswered > 0.7, failing > 0.25, most needed
-kill_query: query < 1, locked > 0.2
-close_breaker at app database: unanswered < 0.43, answering > 0.9, touched > 3
-disable_feature_flag: flag_work > 0.75
+open_breaker at app database: standby, failing > .1, unanswered > .94
+open_breaker at app database: sound_copy, load > 1, unanswered > .7, failing > .25, most needed
+kill_query: query < 1, locked > .2
+close_breaker at app database: unanswered < .43, answering > .9, touched > 3
+disable_feature_flag: flag_work > .75
 rotate_secret: entered, intruder
 flush_writes: load > 1, unflushed > 14, flush_stuck
 resume_consumers: no corrupting
-scale_out at gateway app: ill_partner, pressed > 0.88, fullest < 0.95, no booting, touched > 3
-scale_out at gateway app: pressed > 0.88, fullest < 0.95, no booting
-open_breaker at app database: load > 1, unanswered > 0.7, failing > 0.2, most needed
-open_breaker: admitted < 0.5, failing > 0.1, needed < 0.65, answering < 0.6, touched > 3.8
-restart_all at gateway app: held > 0.5, settled
-revert_config: misconfigured > 0.05
+scale_out at gateway app: ill_partner, pressed > .88, fullest < .95, no booting, touched > 3
+scale_out at gateway app: pressed > .88, fullest < .95, no booting
+open_breaker at app database: load > 1, unanswered > .7, failing > .2, most needed
+open_breaker: admitted < .5, failing > .1, needed < .65, answering < .6, touched > 3.8
+restart_all at gateway app: held > .5, settled
+revert_config: misconfigured > .05
 rollback_deploy: ill_code, revertible
-restart_all at gateway app: held > 0.4, answering < 0.5
-expand_volume: missed > 0.1, disk > 0.97
+restart_all at gateway app: held > .4, answering < .5
+expand_volume: missed > .1, disk > .97
 fix_forward: ill_code, no fix_left
-rotate_secret: refused > 0.15, touched > 5
+rotate_secret: refused > .15, touched > 5
 take_snapshot: answering > .9, no sound_copy, no corrupt
 resync_standby: hottest < 1.4, standby, no replicating
-drain_zone: sick_zone > 0.1
-clear_cache: corrupt > 0.04, settled, hottest < 0.64
-restore_snapshot: corrupt > 0.03, sound_copy, no spoiling
-open_breaker: needed < 0.65, answering < 0.6, touched > 2, failing > 0.1
-open_breaker at external: missed > 0.3
-drain_zone: stolen > 0.35
-raise_connections: busy < 0.39, max_connections < 1.15 connections_needed, most unanswered
-warm_cache: warmth < 0.75, touched > 5
-clear_cache: fullest < 0.95, settled, corrupt > 0.05, load < 0.5
+drain_zone: sick_zone > .1
+clear_cache: corrupt > .04, settled, hottest < .64
+restore_snapshot: corrupt > .03, sound_copy, no spoiling
+open_breaker: needed < .65, answering < .6, touched > 2, failing > .1
+open_breaker at external: missed > .3
+drain_zone: stolen > .35
+raise_connections: busy < .39, max_connections < 1.15 connections_needed, most unanswered
+warm_cache: warmth < .75, touched > 5
+clear_cache: fullest < .95, settled, corrupt > .05, load < .5
 renew_certificate: certificate < 20
-purge_queue: failing > 0.02, waiting > 1200, revertible
-repair_data: touched > 8.4, corrupt > 0.01, no spoiling
-limit_traffic: arriving > 155, settled, first, hottest > 1.3, failing > 0.14, limit > 2
-open_breaker at app database: unanswered > 0.7, annoyed < 0.21
-warm_cache: warmth < 0.75
-lift_limit: hottest < 0.85
-delete_snapshots: touched > 2, disk > 0.85
+purge_queue: failing > .02, waiting > 1200, revertible
+repair_data: touched > 8.4, corrupt > .01, no spoiling
+limit_traffic: arriving > 155, settled, first, hottest > 1.3, failing > .14, limit > 2
+open_breaker at app database: unanswered > .7, annoyed < .21
+warm_cache: warmth < .75
+lift_limit: hottest < .85
+delete_snapshots: touched > 2, disk > .85
 purge_queue: waiting > 540, revertible
-drain_zone: answering < 0.8, sound_copy, stolen > 0.23
-undrain_zone: hottest > 1, no sick_zone, stolen < 0.1
-limit_traffic: first, fullest > 0.9, hottest > 1.05, failing > 0.2, touched > 3, limit > 0.75
-flush_writes: unflushed > 13, flush_stuck, load < 0.15
-open_breaker at app: unanswered > 0.33, needed < 0.4
-open_breaker at app: unanswered > 0.85, no booting
-reroute: lost_packets > 0.005, no booting
+drain_zone: answering < .8, sound_copy, stolen > .23
+undrain_zone: hottest > 1, no sick_zone, stolen < .1
+limit_traffic: first, fullest > .9, hottest > 1.05, failing > .2, touched > 3, limit > .75
+flush_writes: unflushed > 13, flush_stuck, load < .15
+open_breaker at app: unanswered > .33, needed < .4
+open_breaker at app: unanswered > .85, no booting
+reroute: lost_packets > .005, no booting
 repoint_dns: misdirected
-close_breaker at external: answering > 0.99, no ill_partner
-drain_zone: connection_leak, stolen > 0.22
-raise_connections: open > 1, touched > 3, memory < 0.75
-drain_zone: touched > 10, stolen > 0.2
+close_breaker at external: answering > .99, no ill_partner
+drain_zone: connection_leak, stolen > .22
+raise_connections: open > 1, touched > 3, memory < .75
+drain_zone: touched > 10, stolen > .2
 resync_standby: standby, no replicating
 lift_limit at app: no crawled, no open, no lag, no unsettled
-expand_volume: disk > 0.85, failing < 0.02
+expand_volume: disk > .85, failing < .02
 """.strip().splitlines()]

@@ -14,9 +14,9 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, NamedTuple
 import numpy as np
-from ..ground import rng_for, write_whole
+from ..ground import one_of, rng_for, write_whole
 from .causes import Incident, active
-from .edits import Change, applied, at_random, learned, one
+from .edits import Change, applied, at_random, learned
 from .mistakes import Mistake, mistakes
 from .operator import work_on
 from .operator_rules import RULES, as_line, rule
@@ -111,8 +111,8 @@ def practise(lines: Sequence[str], seconds: float, pieces: int = 8, seed: int = 
             while len(jobs) < processes + 2:
                 if again: change = again.pop()
                 else:
-                    study = one(studies, r) if r() < .7 else []
-                    change = learned(now.lines, one(study, r), r) if study else at_random(now.lines, r)
+                    study = one_of(studies, r) if r() < .7 else []
+                    change = learned(now.lines, one_of(study, r), r) if study else at_random(now.lines, r)
                 jobs.append((now, change, pool.apply_async(tried, (now, change))))
                 count += 1
             time.sleep(.02)

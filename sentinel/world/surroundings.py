@@ -105,7 +105,7 @@ def measures(w: Worlds, seeds: Iterable[int], incidents: Sequence[Incident]) -> 
 
 # %% ../../nbs/world/35_surroundings.ipynb #555ef2df
 COUNTS = ("user_minutes", "ended_sessions", "stolen_value", "risk_borne", "solved", "good_for", "bad_for")
-TRIES = 200      # draws of a system until one hurts; about four are needed
+TRIES = 200     # draws of a system until one hurts, at most
 TOGETHER = 64   # draws that cost about as much as one
 FELT = .01      # share of users
 BEFORE = -5     # the minute at which users must not fail because of odd things
@@ -124,7 +124,7 @@ def drawn(seeds: Sequence[int], families: Sequence[str], of: Sequence[str],
     scatter(w, seeds)
     now, calm = int(w.minute[0]), w.copy()
     run(calm, BEFORE - now)
-    well = np.nonzero(calm.failing < FELT)[0].tolist()
+    well = np.nonzero(calm.failing < FELT)[0]
     w, calm, seeds = w.take(well), calm.take(well), [seeds[k] for k in well]
     incidents = inject(w, seeds, families)
     measures(w, seeds, incidents)
@@ -132,7 +132,7 @@ def drawn(seeds: Sequence[int], families: Sequence[str], of: Sequence[str],
     run(calm, -BEFORE)
     from_zero(w)
     from_zero(calm)
-    return w, calm, well, [told[k] for k in well], incidents
+    return w, calm, well.tolist(), [told[k] for k in well], incidents
 
 def hurts(w: Worlds, calm: Worlds,      # the same systems without their incidents
           within: int = 10,             # minutes
